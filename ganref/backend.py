@@ -1,0 +1,136 @@
+"""The contract of a backend, the list of backends, and their lazy loading."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import numpy as np
+
+from .spec.errors import UserError
+from .spec.recipes import Recipe
+from .spec.steps import Masks, Trace
+
+State = dict[str, np.ndarray]
+
+
+class GAN(Protocol):
+    """One GAN on one device. Arrays at its border are NumPy's, images NCHW.
+
+    What a recipe draws beyond X and Z comes by keyword: `Z_G` (k, G_updates, B, *latent) where the
+    recipe draws a fresh Z for G, `masks` (`Recipe.masks`, with k in front) where D drops out. The
+    methods for a single step take the same without the leading k.
+    """
+
+    recipe: Recipe
+    device: str
+    dtype: str
+
+    def train_steps(
+        self, X: np.ndarray, Z: np.ndarray, *, Z_G: np.ndarray | None, masks: Masks | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """k steps on X (k, B, *data) and Z (k, B, *latent): (loss_D, loss_G), each (k,)."""
+
+    def train_trace(
+        self, X: np.ndarray, Z: np.ndarray, *, Z_G: np.ndarray | None, masks: Masks | None
+    ) -> Trace:
+        """The same k steps, with D's mean scores beside the losses."""
+
+    def update_D(self, X: np.ndarray, Z: np.ndarray, *, masks: Masks | None) -> float:
+        """The readable update of D on one batch (B, ...): its loss."""
+
+    def update_G(self, Z: np.ndarray, *, masks: Masks | None) -> float:
+        """One readable update of G on Z (B, *latent): its loss. `masks` holds this pass's alone."""
+
+    def gradients(
+        self, X: np.ndarray, Z: np.ndarray, *, Z_G: np.ndarray | None, masks: Masks | None
+    ) -> State:
+        """The gradients of loss_D and of loss_G, both at the present weights, by parameter name;
+        nothing is changed."""
+
+    def generate(self, Z: np.ndarray, *, batch_stats: bool = False, ema: bool = False) -> np.ndarray:
+        """Samples (n, *data) in inference mode (or with batch statistics, or averaged weights)."""
+
+    def discriminate(self, X: np.ndarray) -> np.ndarray:
+        """D's outputs (n,) in inference mode: logits, or energies."""
+
+    def state(self) -> State:
+        """A copy of weights, running statistics, Adam moments (`<param>.m`, `<param>.v`), averages
+        (`<param>.ema`) and update counts (`generator.step`, `discriminator.step`)."""
+
+    def load_state(self, state: State) -> None:
+        """Restore what `state` gave, on any backend. Raises UserError before changing anything if
+        a tensor is missing, extra or misshapen."""
+
+
+class Backend(Protocol):
+    """What the package `ganref.<backend>` offers."""
+
+    DTYPES: tuple[str, ...]
+
+    def create(
+        self,
+        recipe: Recipe,
+        weights: State,
+        device: str = "cpu",
+        dtype: str = "float32",
+        compile: str = "auto",
+    ) -> GAN:
+        """A GAN with these initial weights. `compile` is "auto", "on" or "off"."""
+
+    def devices(self) -> list[str]:
+        """What `device` may be here: "cpu", and "cuda:0" and so on where the framework sees one."""
+
+    def version(self) -> str:
+        """The framework's name and version."""
+
+    def set_threads(self, threads: int) -> None:
+        """How many cores the framework may use."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A backend in the list: where it is, and what it needs."""
+
+    module: str
+    requires: str
+    extra: str
+
+
+# The only place outside a backend's folder that knows of it.
+BACKENDS: dict[str, Entry] = {
+    "numpy": Entry("ganref.numpy", "numpy", ""),
+    "torch": Entry("ganref.torch", "torch", "torch"),
+    "tf": Entry("ganref.tf", "tensorflow", "tf"),
+    "mxnet": Entry("ganref.mxnet", "mxnet", "mxnet"),
+}
+
+
+def check_backend(name: str) -> Entry:
+    """The entry of that name. Raises UserError if there is none."""
+    if name not in BACKENDS:
+        raise UserError(f"unknown backend {name!r}; there are {', '.join(BACKENDS)}")
+    return BACKENDS[name]
+
+
+def is_installed(name: str) -> bool:
+    """Whether the framework of a backend is installed; nothing is imported."""
+    return importlib.util.find_spec(check_backend(name).requires) is not None
+
+
+def load_backend(name: str) -> Backend:
+    """Import a backend. Raises UserError if it is unknown, missing or broken, with the cure."""
+    entry = check_backend(name)
+    # Read once, when the first framework brings OpenMP in; MXNet's import would leave one thread.
+    os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))
+    cure = f"pip install 'ganref[{entry.extra}]'"
+    if not is_installed(name):
+        raise UserError(f"backend {name} needs {entry.requires}, which is not installed; {cure}")
+    try:
+        return cast(Backend, importlib.import_module(entry.module))
+    except ImportError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"backend {name} does not import here ({reason}); try {cure}") from error

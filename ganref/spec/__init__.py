@@ -1,0 +1,26 @@
+"""The framework-neutral layer: every number, no framework. It imports NumPy alone."""
+
+from .errors import UserError
+from .losses import Loss
+from .networks import Network
+from .optimiser import Adam
+from .recipes import RECIPES, Draw, Init, Norm, Recipe, num_parameters, recipe
+from .steps import Trace
+from .tabs import TABS, with_tab
+
+__all__ = [
+    "RECIPES",
+    "TABS",
+    "Adam",
+    "Draw",
+    "Init",
+    "Loss",
+    "Network",
+    "Norm",
+    "Recipe",
+    "Trace",
+    "UserError",
+    "num_parameters",
+    "recipe",
+    "with_tab",
+]

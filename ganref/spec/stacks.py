@@ -1,0 +1,171 @@
+"""The architectures: functions from a recipe's numbers to its generator and discriminator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .errors import UserError
+from .layers import (
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    LeakyReLU,
+    Reshape,
+    Tanh,
+)
+from .networks import Network
+
+if TYPE_CHECKING:
+    from .recipes import Recipe
+
+SAME = (1, 2)  # "same" for kernel 5, stride 2 and even sizes, in TensorFlow's sense
+
+
+def toy(recipe: Recipe) -> tuple[Network, Network]:
+    """The linear generator and the small tanh discriminator of 001."""
+    (dim,) = _points(recipe)
+    generator = [Dense(recipe.latent_dim, dim)]
+    discriminator = [Dense(dim, 5), Tanh(), Dense(5, 3), Tanh(), Dense(3, 1)]
+    return _pair(recipe, (recipe.latent_dim,), generator, discriminator)
+
+
+def points(recipe: Recipe) -> tuple[Network, Network]:
+    """Two hidden layers each, for two-dimensional mixtures."""
+    (dim,) = _points(recipe)
+    w, act = recipe.width, LeakyReLU(recipe.leaky_slope)
+    generator = [Dense(recipe.latent_dim, w), LeakyReLU(0), Dense(w, w), LeakyReLU(0)]
+    discriminator = [Dense(dim, w), act, Dense(w, w), act, Dense(w, 1)]
+    return _pair(recipe, (recipe.latent_dim,), [*generator, Dense(w, dim)], discriminator)
+
+
+def mlp(recipe: Recipe) -> tuple[Network, Network]:
+    """Three hidden layers each, doubling in G and halving in D, dropout in D (004)."""
+    size, act = math.prod(recipe.data_shape), LeakyReLU(recipe.leaky_slope)
+    widths = (recipe.width, 2 * recipe.width, 4 * recipe.width)
+    generator: list[Layer] = []
+    for n, m in zip((recipe.latent_dim, *widths), widths, strict=False):
+        generator += [Dense(n, m), act]
+    generator += [Dense(widths[-1], size), Tanh(), Reshape(recipe.data_shape)]
+    discriminator: list[Layer] = [Flatten()]
+    for n, m in zip((size, *widths[::-1]), widths[::-1], strict=False):
+        discriminator += [Dense(n, m), act, Dropout(recipe.dropout)]
+    discriminator += [Dense(widths[0], 1)]
+    return _pair(recipe, (recipe.latent_dim,), generator, discriminator)
+
+
+def dcgan64(recipe: Recipe, first_norm: bool = True) -> tuple[Network, Network]:
+    """The 64×64 stack of 002 (k4 s2 p1 blocks, no bias), latent as nz×1×1."""
+    channels = _image(recipe, 64)
+    w, act = recipe.width, LeakyReLU(recipe.leaky_slope)
+    ups = [8 * w, 4 * w, 2 * w, w]
+    generator: list[Layer] = []
+    for i, (n, m) in enumerate(zip([recipe.latent_dim, *ups], ups, strict=False)):
+        stride, padding = (2, (1, 1)) if i else (1, (0, 0))
+        block = ConvTranspose(n, m, 4, stride, padding, bias=False)
+        generator += [block, _norm(recipe, m), LeakyReLU(0)]
+    generator += [ConvTranspose(w, channels, 4, 2, (1, 1), bias=False), Tanh()]
+    discriminator: list[Layer] = []
+    downs = ups[::-1]
+    for i, (n, m) in enumerate(zip([channels, *downs], downs, strict=False)):
+        norm = [_norm(recipe, m)] if i or first_norm else []
+        discriminator += [Conv(n, m, 4, 2, (1, 1), bias=False), *norm, act]
+    discriminator += [Conv(8 * w, 1, 4, bias=False)]
+    return _pair(recipe, (recipe.latent_dim, 1, 1), generator, discriminator)
+
+
+def dcgan_nyu(recipe: Recipe) -> tuple[Network, Network]:
+    """The stack of 000: that of 002, but without normalisation in D's first block."""
+    return dcgan64(recipe, first_norm=False)
+
+
+def dcgan32(recipe: Recipe) -> tuple[Network, Network]:
+    """The 32×32 stack of 003 (k5 s2 "same", all with bias)."""
+    discriminator = [*_encoder32(recipe), Flatten(), Dense(4 * recipe.width * 16, 1)]
+    return _pair(recipe, (recipe.latent_dim,), _generator32(recipe), discriminator)
+
+
+def ebgan(recipe: Recipe) -> tuple[Network, Network]:
+    """The cost network is an autoencoder; its size follows the data's (000, first section)."""
+    act = LeakyReLU(recipe.leaky_slope)
+    if len(recipe.data_shape) == 1:
+        (dim,), w = recipe.data_shape, recipe.width
+        generator = [Dense(recipe.latent_dim, w), LeakyReLU(0), Dense(w, w), LeakyReLU(0)]
+        # A code as wide as the data would let the autoencoder copy it: energy 0 everywhere.
+        encoder = [Dense(dim, w), act, Dense(w, max(1, dim - 1))]
+        decoder = [Dense(max(1, dim - 1), w), act, Dense(w, dim)]
+        generator, code = [*generator, Dense(w, dim)], len(encoder) - 1
+    else:
+        generator = _generator32(recipe)
+        encoder = _encoder32(recipe)
+        w, code = recipe.width, len(encoder) - 1
+        decoder = [
+            *(ConvTranspose(4 * w, 2 * w, 5, 2, SAME), _norm(recipe, 2 * w), act),
+            *(ConvTranspose(2 * w, w, 5, 2, SAME), _norm(recipe, w), act),
+            *(ConvTranspose(w, _image(recipe, 32), 5, 2, SAME), Tanh()),
+        ]
+    return _pair(recipe, (recipe.latent_dim,), generator, [*encoder, *decoder], code)
+
+
+STACKS: dict[str, Callable[[Recipe], tuple[Network, Network]]] = {
+    "toy": toy,
+    "points": points,
+    "mlp": mlp,
+    "dcgan64": dcgan64,
+    "dcgan-nyu": dcgan_nyu,
+    "dcgan32": dcgan32,
+    "ebgan": ebgan,
+}
+
+
+def _generator32(recipe: Recipe) -> list[Layer]:
+    channels, w = _image(recipe, 32), recipe.width
+    first = [Dense(recipe.latent_dim, 8 * w * 16), Reshape((8 * w, 4, 4))]
+    layers: list[Layer] = [*first, _norm(recipe, 8 * w), LeakyReLU(0)]
+    for n, m in ((8 * w, 4 * w), (4 * w, 2 * w)):
+        layers += [ConvTranspose(n, m, 5, 2, SAME), _norm(recipe, m), LeakyReLU(0)]
+    return [*layers, ConvTranspose(2 * w, channels, 5, 2, SAME), Tanh()]
+
+
+def _encoder32(recipe: Recipe) -> list[Layer]:
+    channels, w, act = _image(recipe, 32), recipe.width, LeakyReLU(recipe.leaky_slope)
+    layers: list[Layer] = [Conv(channels, w, 5, 2, SAME), act]
+    for n, m in ((w, 2 * w), (2 * w, 4 * w)):
+        layers += [Conv(n, m, 5, 2, SAME), _norm(recipe, m), act]
+    return layers
+
+
+def _norm(recipe: Recipe, features: int) -> BatchNorm:
+    norm = recipe.norm
+    return BatchNorm(features, norm.eps, norm.momentum, norm.unbiased, norm.batch_stats)
+
+
+def _pair(
+    recipe: Recipe,
+    latent_shape: tuple[int, ...],
+    generator: list,
+    discriminator: list,
+    code: int | None = None,
+) -> tuple[Network, Network]:
+    return (
+        Network("generator", latent_shape, tuple(generator), "samples"),
+        Network("discriminator", recipe.data_shape, tuple(discriminator), recipe.head, code),
+    )
+
+
+def _points(recipe: Recipe) -> tuple[int, ...]:
+    if len(recipe.data_shape) != 1:
+        raise UserError(f"recipe {recipe.name} takes points, not data of {recipe.data_shape}")
+    return recipe.data_shape
+
+
+def _image(recipe: Recipe, size: int) -> int:
+    shape = recipe.data_shape
+    if len(shape) != 3 or shape[1:] != (size, size):
+        raise UserError(f"recipe {recipe.name} takes images {size}×{size}, not data of {shape}")
+    return shape[0]

@@ -1,0 +1,53 @@
+"""What a training step reports, and what it takes beyond X and Z: shared by all backends."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .errors import UserError
+from .recipes import Recipe
+
+Masks = dict[str, np.ndarray]
+
+
+class Trace(NamedTuple):
+    """One number per step, each of shape (k,): the losses as the recipe defines them, and the mean
+    scores of D as 000 and 004 log them: on real and on fake examples while D is updated, and on
+    fake ones after that, while G is updated. A score is a probability, or an energy for ebgan."""
+
+    loss_D: np.ndarray
+    loss_G: np.ndarray
+    D_x: np.ndarray
+    D_G_z1: np.ndarray
+    D_G_z2: np.ndarray
+
+
+def check_steps(
+    recipe: Recipe, X: np.ndarray, Z: np.ndarray, Z_G: np.ndarray | None, masks: Masks | None
+) -> None:
+    """Refuse arrays that are not k steps of the recipe. Raises UserError.
+
+    X (k, B, *data), Z (k, B, *latent); Z_G (k, G_updates, B, *latent) if and only if the recipe
+    draws a fresh Z for G; masks[name] (k, passes, B, *features) for each dropout layer of D.
+    """
+    if X.ndim < 2 or X.shape[2:] != recipe.data_shape:
+        raise UserError(f"X must be (k, B, *{recipe.data_shape}), not {X.shape}")
+    k, batch = X.shape[:2]
+    _expect("Z", Z, (k, batch, *recipe.latent_shape))
+    if recipe.fresh_Z:
+        _expect("Z_G", Z_G, (k, recipe.G_updates, batch, *recipe.latent_shape))
+    elif Z_G is not None:
+        raise UserError("this recipe updates D and G on the same Z; Z_G must be None")
+    wanted = recipe.masks(batch)
+    if set(wanted) != set(masks or {}):
+        raise UserError(f"masks must name {sorted(wanted)}, not {sorted(masks or {})}")
+    for name, shape in wanted.items():
+        _expect(f"masks[{name!r}]", (masks or {})[name], (k, *shape))
+
+
+def _expect(name: str, array: np.ndarray | None, shape: tuple[int, ...]) -> None:
+    found = None if array is None else array.shape
+    if found != shape:
+        raise UserError(f"{name} must have shape {shape}, not {found}")

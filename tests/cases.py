@@ -1,0 +1,79 @@
+"""Small versions of every recipe, and the draws of a few steps, for all tests to share."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+import ganref
+from ganref.rng import DATA, DROPOUT, LATENT, LATENT_G, Stream, dropout_masks, latent
+from ganref.spec import Recipe
+
+NARROW: dict[str, dict[str, Any]] = {
+    "gaussian": {},
+    "ring": {"width": 8, "batch_size": 8},
+    "dcgan": {"width": 4, "batch_size": 4},
+    "dcgan-nyu": {"width": 4, "batch_size": 4},
+    "dcgan32": {"width": 4, "batch_size": 4},
+    "mlp": {"width": 8, "batch_size": 8},
+    "ebgan": {"width": 4, "batch_size": 4},
+}
+
+
+def narrow(name: str) -> Recipe:
+    """The recipe with its own numbers but fewer channels and a small batch."""
+    return ganref.recipe(name).replace(**NARROW[name])
+
+
+def with_loss(recipe: Recipe, **changes: Any) -> Recipe:
+    """The recipe with other numbers in its loss."""
+    return recipe.replace(loss=dataclasses.replace(recipe.loss, **changes))
+
+
+def draws(recipe: Recipe, steps: int, seed: int = 0) -> tuple[tuple[Any, Any], dict[str, Any]]:
+    """((X, Z), keywords) of that many steps; data are Gaussian, squashed where they are images."""
+    k, batch = range(steps), recipe.batch_size
+    shape = (steps, batch, *recipe.data_shape)
+    X = Stream(seed, DATA).at(0).standard_normal(shape)
+    X = X @ np.array([[1, 2], [-0.1, 0.5]]) + [1, 2] if recipe.data_shape == (2,) else np.tanh(X)
+    Z = latent(recipe, Stream(seed, LATENT), k, (batch,))
+    more: dict[str, Any] = {"Z_G": None, "masks": dropout_masks(recipe, Stream(seed, DROPOUT), k)}
+    if recipe.fresh_Z:
+        more["Z_G"] = latent(recipe, Stream(seed, LATENT_G), k, (recipe.G_updates, batch))
+    return (X, Z), more
+
+
+def one_step(recipe: Recipe, seed: int = 0) -> tuple[tuple[Any, Any], dict[str, Any]]:
+    """The draws of a single step, without the leading axis."""
+    (X, Z), more = draws(recipe, 1, seed)
+    Z_G = None if more["Z_G"] is None else more["Z_G"][0]
+    return (X[0], Z[0]), {"Z_G": Z_G, "masks": {n: m[0] for n, m in more["masks"].items()}}
+
+
+def difference(a: Any, b: Any) -> float:
+    """The largest difference relative to the largest magnitude of b."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    return float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-300))
+
+
+def options() -> dict[str, Recipe]:
+    """Every option that changes the arithmetic, on a narrow recipe that has a use for it."""
+    toy, dcgan, dcgan32 = narrow("gaussian"), narrow("dcgan"), narrow("dcgan32")
+    ebgan = narrow("ebgan").replace(latent="uniform")
+    gentle = {"adam_D": ganref.recipe("mlp").adam_D, "adam_G": ganref.recipe("mlp").adam_G}
+    tabs = {f"{r.name}-{tab}": ganref.with_tab(r, tab) for r in (toy, dcgan)
+            for tab in ("pytorch", "tensorflow", "mxnet")}  # fmt: skip
+    return {
+        "minimax": with_loss(toy, generator="minimax"),
+        "smoothing": with_loss(toy, real_label=0.9),
+        "relu": dcgan.replace(leaky_slope=0.0, **gentle),
+        "r1": with_loss(narrow("mlp"), r1=0.5),
+        "r1-conv": with_loss(dcgan32, r1=0.5),
+        "ema": dcgan32.replace(ema=0.9),
+        "repelling": with_loss(ebgan, repelling=0.1),
+        "ebgan-points": ebgan.replace(data="gaussian", data_shape=(2,), latent_dim=2),
+        "fresh-Z": dcgan32.replace(fresh_Z=True),
+        **tabs,
+    }

@@ -1,0 +1,22 @@
+"""Which backends this run was told to have. One that is missing fails, it is never skipped.
+
+GANREF_BACKENDS=numpy,torch pytest ...   names them; without it a run means all four.
+"""
+
+import os
+
+import pytest
+
+# Set before any framework is imported: MXNet's import would leave OpenMP with one thread.
+os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))
+
+TOLD = os.environ.get("GANREF_BACKENDS", "numpy,torch,tf,mxnet").split(",")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that takes `backend` on each of them, one that takes `framework` on all but
+    NumPy, the oracle."""
+    if "backend" in metafunc.fixturenames:
+        metafunc.parametrize("backend", TOLD)
+    if "framework" in metafunc.fixturenames:
+        metafunc.parametrize("framework", [name for name in TOLD if name != "numpy"])
