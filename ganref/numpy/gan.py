@@ -66,18 +66,19 @@ class GAN:
         X, Z = self._native(X), self._native(Z)
         Z_G = None if Z_G is None else self._native(Z_G)
         rows = np.empty((len(X), 5), self._type)
-        for i in range(len(X)):
-            rows[i] = steps.step(
-                X[i],
-                Z[i],
-                None if Z_G is None else Z_G[i],
-                {name: mask[i] for name, mask in (masks or {}).items()},
-                self.net_D,
-                self.net_G,
-                self.recipe,
-                self.trainer_D,
-                self.trainer_G,
-            )
+        with np.errstate(all="ignore"):  # a loss that is not finite says it in the trace
+            for i in range(len(X)):
+                rows[i] = steps.step(
+                    X[i],
+                    Z[i],
+                    None if Z_G is None else Z_G[i],
+                    {name: mask[i] for name, mask in (masks or {}).items()},
+                    self.net_D,
+                    self.net_G,
+                    self.recipe,
+                    self.trainer_D,
+                    self.trainer_G,
+                )
         return Trace(*rows.T)
 
     def update_D(self, X: np.ndarray, Z: np.ndarray, *, masks: Masks | None = None) -> float:

@@ -1,8 +1,9 @@
 """The layers, forward and backward. The executable specification: written to be read.
 
-Every layer has `forward(x, ...) -> (y, cache)` and `backward(dy, cache) -> (dx, grads)`, with the
-gradients of its own parameters in the spec's order. Nothing compares or takes the magnitude of a
-complex number, so that the whole chain can be differentiated once more by a complex step.
+Every layer has `forward(x, ...) -> (y, cache)`, `backward(dy, cache) -> dx`, and where it has
+parameters `gradients(dy, cache)`, theirs in the spec's order. Nothing compares or takes the
+magnitude of a complex number, so that the whole chain can be differentiated once more by a
+complex step.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ class Layer:
         for name, array in params.items():
             setattr(self, name, array)
 
+    def gradients(self, dy: Array, cache: Any) -> list[Array]:
+        return []
+
 
 class Dense(Layer):
     """y = x Wᵀ + b."""
@@ -36,8 +40,11 @@ class Dense(Layer):
         y = x @ self.weight.T
         return (y + self.bias if self.spec.bias else y), x
 
-    def backward(self, dy: Array, x: Array) -> tuple[Array, list[Array]]:
-        return dy @ self.weight, [dy.T @ x, dy.sum(0)][: 1 + self.spec.bias]
+    def backward(self, dy: Array, x: Array) -> Array:
+        return dy @ self.weight
+
+    def gradients(self, dy: Array, x: Array) -> list[Array]:
+        return [dy.T @ x, dy.sum(0)] if self.spec.bias else [dy.T @ x]
 
 
 class Conv(Layer):
@@ -50,11 +57,12 @@ class Conv(Layer):
         y = correlate(x, self.weight, self.spec.stride, self.spec.padding)
         return (y + self.bias[:, None, None] if self.spec.bias else y), x
 
-    def backward(self, dy: Array, x: Array) -> tuple[Array, list[Array]]:
-        s, p = self.spec.stride, self.spec.padding
-        dx = spread(dy, self.weight, s, p, x.shape[2:])
-        dw = correlate_kernel(x, dy, s, p, self.spec.kernel)
-        return dx, [dw, dy.sum((0, 2, 3))][: 1 + self.spec.bias]
+    def backward(self, dy: Array, x: Array) -> Array:
+        return spread(dy, self.weight, self.spec.stride, self.spec.padding, x.shape[2:])
+
+    def gradients(self, dy: Array, x: Array) -> list[Array]:
+        dw = correlate_kernel(x, dy, self.spec.stride, self.spec.padding, self.spec.kernel)
+        return [dw, dy.sum((0, 2, 3))] if self.spec.bias else [dw]
 
 
 class ConvTranspose(Layer):
@@ -68,11 +76,12 @@ class ConvTranspose(Layer):
         y = spread(x, self.weight, self.spec.stride, self.spec.padding, size)
         return (y + self.bias[:, None, None] if self.spec.bias else y), x
 
-    def backward(self, dy: Array, x: Array) -> tuple[Array, list[Array]]:
-        s, p = self.spec.stride, self.spec.padding
-        dx = correlate(dy, self.weight, s, p)
-        dw = correlate_kernel(dy, x, s, p, self.spec.kernel)
-        return dx, [dw, dy.sum((0, 2, 3))][: 1 + self.spec.bias]
+    def backward(self, dy: Array, x: Array) -> Array:
+        return correlate(dy, self.weight, self.spec.stride, self.spec.padding)
+
+    def gradients(self, dy: Array, x: Array) -> list[Array]:
+        dw = correlate_kernel(dy, x, self.spec.stride, self.spec.padding, self.spec.kernel)
+        return [dw, dy.sum((0, 2, 3))] if self.spec.bias else [dw]
 
 
 class BatchNorm(Layer):
@@ -99,16 +108,18 @@ class BatchNorm(Layer):
         scale = (1 / np.sqrt(var + self.spec.eps)).reshape(column)
         normed = centred * scale
         y = normed * self.weight.reshape(column) + self.bias.reshape(column)
-        return y, (normed, scale, axes, column, batch)
+        return y, (normed, scale, column, batch)
 
-    def backward(self, dy: Array, cache: Any) -> tuple[Array, list[Array]]:
-        normed, scale, axes, column, batch = cache
-        d_gamma, d_beta = (dy * normed).sum(axes), dy.sum(axes)
-        dx = dy
+    def backward(self, dy: Array, cache: Any) -> Array:
+        normed, scale, column, batch = cache
         if batch:  # the batch's mean and variance depend on x too
-            count = dy.size // len(d_beta)
-            dx = dy - (d_beta.reshape(column) + normed * d_gamma.reshape(column)) / count
-        return dx * scale * self.weight.reshape(column), [d_gamma, d_beta]
+            d_gamma, d_beta = (g.reshape(column) for g in self.gradients(dy, cache))
+            dy = dy - (d_beta + normed * d_gamma) / (dy.size // d_beta.size)
+        return dy * scale * self.weight.reshape(column)
+
+    def gradients(self, dy: Array, cache: Any) -> list[Array]:
+        axes = (0, *range(2, dy.ndim))
+        return [(dy * cache[0]).sum(axes), dy.sum(axes)]
 
     def _update_stats(self, mean: Array, var: Array, count: int) -> None:
         keep = self.spec.momentum
@@ -125,8 +136,8 @@ class LeakyReLU(Layer):
         positive = x.real > 0
         return np.where(positive, x, self.spec.slope * x), positive
 
-    def backward(self, dy: Array, positive: Array) -> tuple[Array, list[Array]]:
-        return np.where(positive, dy, self.spec.slope * dy), []
+    def backward(self, dy: Array, positive: Array) -> Array:
+        return np.where(positive, dy, self.spec.slope * dy)
 
 
 class Tanh(Layer):
@@ -136,8 +147,8 @@ class Tanh(Layer):
         y = np.tanh(x)
         return y, y
 
-    def backward(self, dy: Array, y: Array) -> tuple[Array, list[Array]]:
-        return dy * (1 - y * y), []
+    def backward(self, dy: Array, y: Array) -> Array:
+        return dy * (1 - y * y)
 
 
 class Sigmoid(Layer):
@@ -147,8 +158,8 @@ class Sigmoid(Layer):
         y = (1 + np.tanh(x / 2)) / 2
         return y, y
 
-    def backward(self, dy: Array, y: Array) -> tuple[Array, list[Array]]:
-        return dy * y * (1 - y), []
+    def backward(self, dy: Array, y: Array) -> Array:
+        return dy * y * (1 - y)
 
 
 class Dropout(Layer):
@@ -160,8 +171,8 @@ class Dropout(Layer):
         scaled = mask * x.real.dtype.type(1 / (1 - self.spec.rate))
         return x * scaled, scaled
 
-    def backward(self, dy: Array, scaled: Array | None) -> tuple[Array, list[Array]]:
-        return (dy if scaled is None else dy * scaled), []
+    def backward(self, dy: Array, scaled: Array | None) -> Array:
+        return dy if scaled is None else dy * scaled
 
 
 class Reshape(Layer):
@@ -170,8 +181,8 @@ class Reshape(Layer):
     def forward(self, x: Array) -> tuple[Array, Any]:
         return x.reshape(len(x), *self.spec.out_shape(x.shape[1:])), x.shape
 
-    def backward(self, dy: Array, shape: Any) -> tuple[Array, list[Array]]:
-        return dy.reshape(shape), []
+    def backward(self, dy: Array, shape: Any) -> Array:
+        return dy.reshape(shape)
 
 
 LAYERS = {
@@ -201,7 +212,7 @@ class Network:
         self.stats = {
             p.name: np.array(weights[p.name], dtype) for p in network.params if not p.trainable
         }
-        self.layers = []
+        self.layers: list[Any] = []
         for i, layer in enumerate(network.layers):
             names = {p.name: f"{network.name}.{i}.{p.name}" for p in layer.params()}
             tensors = self.params | self.stats
@@ -241,10 +252,17 @@ class Network:
         return None if code is None else tape[code][1].reshape(len(tape[code][1]), -1)
 
     def backward(
-        self, dy: Array, tape: Any, d_codes: Array | None = None
+        self,
+        dy: Array,
+        tape: Any,
+        d_codes: Array | None = None,
+        inputs: bool = True,
+        weights: bool = True,
     ) -> tuple[Array, Array]:
-        """(d_input, d_flat) for the derivative dy of the output (and d_codes of the codes)."""
-        grads: list[Array] = []
+        """(d_input, d_flat) for the derivative dy of the output (and d_codes of the codes), or
+        only one of them: d_flat is empty without `weights`, d_input means nothing without
+        `inputs`."""
+        grads: list[Array] = [self.flat[:0]]
         dx_direct: Array | float = 0.0
         if self.spec.head == "energy":
             error, shape = tape[-1]
@@ -256,9 +274,11 @@ class Network:
             cache, code = tape[i]
             if code is not None and d_codes is not None:
                 dy = dy + d_codes.reshape(dy.shape)
-            dy, own = self.layers[i].backward(dy, cache)
-            grads[:0] = [g.ravel() for g in own]
-        return dy + dx_direct, np.concatenate(grads)
+            if weights:
+                grads[1:1] = [g.ravel() for g in self.layers[i].gradients(dy, cache)]
+            if i or inputs:
+                dy = self.layers[i].backward(dy, cache)
+        return dy + dx_direct if inputs else dy, np.concatenate(grads)
 
 
 def split(flat: Array, network: NetworkSpec) -> dict[str, Array]:

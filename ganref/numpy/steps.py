@@ -40,7 +40,9 @@ def gradient_D(
         (real_Y, real_tape), (fake_Y, fake_tape) = forward(X, 0), forward(fake_X, 1)
     loss_D = losses.loss_D(recipe.loss, real_Y, fake_Y)
     d_real, d_fake = spec.grad_D(recipe.loss, real_Y, fake_Y)
-    grad = net_D.backward(d_real, real_tape)[1] + net_D.backward(d_fake, fake_tape)[1]
+    _, grad_real = net_D.backward(d_real, real_tape, inputs=False)
+    _, grad_fake = net_D.backward(d_fake, fake_tape, inputs=False)
+    grad = grad_real + grad_fake
     if recipe.loss.r1:
         penalty, d_penalty = _gradient_penalty(X, real_tape, net_D, recipe, _pass(masks, 0))
         loss_D, grad = loss_D + penalty, grad + d_penalty
@@ -64,8 +66,9 @@ def gradient_G(
         assert codes is not None
         d_codes = recipe.loss.repelling * spec.grad_pulling_away(codes)
     loss_G = losses.loss_G(recipe.loss, fake_Y, codes)
-    d_fake_X, _ = net_D.backward(spec.grad_G(recipe.loss, fake_Y), tape_D, d_codes)
-    _, grad = net_G.backward(d_fake_X, tape_G)
+    dy = spec.grad_G(recipe.loss, fake_Y)
+    d_fake_X, _ = net_D.backward(dy, tape_D, d_codes, weights=False)
+    _, grad = net_G.backward(d_fake_X, tape_G, inputs=False)
     return loss_G, *_scores(recipe, fake_Y), grad
 
 
@@ -139,17 +142,17 @@ def _gradient_penalty(
     The gradient to the weights is r1 * R[d/dt (weights' gradient at X + t g)] at t = 0. A complex
     step takes that derivative exactly: there is no difference to cancel, so t can be tiny."""
     ones = np.ones(len(X), X.dtype)
-    g, _ = net_D.backward(ones, tape)
+    g, _ = net_D.backward(ones, tape, weights=False)
     weight = recipe.loss.r1 * (1 / len(X) if recipe.loss.reduction == "mean" else 1)
     tiny = 1e-20 if X.dtype == np.float64 else 1e-10
     moved = (X + 1j * tiny * g).astype(np.result_type(X.dtype, np.complex64))
     _, moved_tape = net_D.forward(moved, update_stats=False, masks=masks)
-    _, grad = net_D.backward(ones, moved_tape)
+    _, grad = net_D.backward(ones, moved_tape, inputs=False)
     return weight / 2 * (g * g).sum(), (weight / tiny * grad.imag).astype(X.dtype)
 
 
 def _scores(recipe: Recipe, *outputs: np.ndarray) -> tuple[Any, ...]:
-    return tuple(losses.score(recipe.loss, y).mean() for y in outputs)
+    return tuple(losses.score(recipe.loss, y).sum() / len(y) for y in outputs)
 
 
 def _pass(masks: Masks, i: int) -> Masks:

@@ -4,7 +4,7 @@ from .errors import UserError
 from .losses import Loss
 from .networks import Network
 from .optimiser import Adam
-from .recipes import RECIPES, Draw, Init, Norm, Recipe, num_parameters, recipe
+from .recipes import RECIPES, Draw, Init, Norm, Recipe, num_parameters, on_data, recipe
 from .steps import Trace
 from .tabs import TABS, with_tab
 
@@ -21,6 +21,7 @@ __all__ = [
     "Trace",
     "UserError",
     "num_parameters",
+    "on_data",
     "recipe",
     "with_tab",
 ]

@@ -106,6 +106,10 @@ class Recipe:
                 raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.latent not in ("normal", "uniform"):
             raise UserError(f"unknown latent {self.latent!r}; there are normal, uniform")
+        if not 0 <= self.leaky_slope <= 1:
+            raise UserError(f"leaky_slope must be in [0, 1] (0 is ReLU), not {self.leaky_slope}")
+        if not 0 <= self.dropout < 1:
+            raise UserError(f"dropout must be in [0, 1), not {self.dropout}")
         if not 0 <= self.ema < 1:
             raise UserError(f"ema must be in [0, 1) (0 turns it off), not {self.ema}")
         if (self.loss.kind == "margin") != (self.head == "energy"):
@@ -306,6 +310,24 @@ _RING = _recipe(
 RECIPES: dict[str, Recipe] = {
     r.name: r for r in (_GAUSSIAN, _DCGAN, _DCGAN_NYU, _DCGAN32, _MLP, _EBGAN, _RING)
 }
+
+
+# A recipe whose networks follow the data's kind: what it changes on points.
+_ON_POINTS: dict[str, dict[str, Any]] = {
+    "ebgan": {"data_shape": (2,), "latent_dim": 2, "adam_D": Adam(1e-3), "adam_G": Adam(1e-3)},
+}
+
+
+def on_data(recipe: Recipe, data: str, points: bool) -> Recipe:
+    """The recipe as that data set asks: its name, and the networks for points where the recipe
+    has both kinds. Raises UserError where kinds do not fit."""
+    if points and len(recipe.data_shape) == 3:
+        if recipe.name not in _ON_POINTS:
+            raise UserError(f"recipe {recipe.name} takes images; {data} is a set of points")
+        recipe = recipe.replace(**_ON_POINTS[recipe.name])
+    elif not points and len(recipe.data_shape) == 1:
+        raise UserError(f"recipe {recipe.name} takes points; {data} is a set of images")
+    return recipe.replace(data=data)
 
 
 def recipe(name: str = "gaussian") -> Recipe:

@@ -1,0 +1,97 @@
+"""python -m ganref.compare: the same training on every backend, step by step, side by side."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from . import cli, plots
+from .backend import BACKENDS, is_installed
+from .parity import compare
+from .tolerances import KINDS
+from .train import build_recipe, recipe_options
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = cli.Parser(
+        prog="ganref.compare", description=__doc__, argument_default=argparse.SUPPRESS
+    )
+    p.add_argument("--backends", help="comma-separated, the reference first (default: all here)")
+    p.add_argument("--steps", type=cli.positive(int), help="default 20")
+    p.add_argument("--dtype", choices=("float32", "float64"), help="default float64")
+    p.add_argument("--teacher-forced", action="store_true",
+                   help="start every step from the reference's state")  # fmt: skip
+    p.add_argument("--device", help="default cpu")
+    p.add_argument("--compile", choices=("auto", "on", "off"), help="default auto")
+    p.add_argument("--threads", type=cli.positive(int))
+    p.add_argument("--out", type=Path, help="for compare.json and compare.png (default compare)")
+    p.add_argument("--quiet", action="store_true", help="no progress bar")
+    recipe_options(p)
+    return p
+
+
+def table(report: dict[str, Any]) -> str:
+    """The report for a terminal: the worst difference of each pair and kind, and the verdict."""
+    how = "each step from the reference's state" if report["teacher_forced"] else "free-running"
+    lines = [
+        f"{report['recipe']} ({report['tab']}), {report['steps']} steps, {report['dtype']}, {how}: "
+        "largest relative differences",
+        f"{'':<16}" + "".join(f"{kind:>12}" for kind in KINDS),
+    ]
+    for pair in report["pairs"]:
+        worst = [max(pair["worst"][kind], default=float("nan")) for kind in KINDS]
+        verdict = "outside" if pair["first_outside"] else "ok"
+        label = " - ".join(pair["pair"])
+        lines.append(f"{label:<16}" + "".join(f"{w:>12.1e}" for w in worst) + f"  {verdict}")
+    last = [next((t for t in reversed(report["tolerances"][k]) if t is not None), None) for k in KINDS]
+    shown = "".join(f"{'-' if t is None else format(t, '.0e'):>12}" for t in last)
+    lines.append(f"{'tolerance':<16}{shown}")
+    judged = sum(t is not None for t in report["tolerances"]["losses"])
+    if judged < report["steps"] and not report["died"]:
+        lines.append(
+            f"only the first {judged} steps were judged: rounding, amplified, decides after that"
+        )
+    for pair in report["pairs"]:
+        if out := pair["first_outside"]:
+            lines.append(
+                f"{' - '.join(pair['pair'])}: {out['tensor']} ({out['kind']}) leaves the tolerance "
+                f"at step {out['step']}: {out['difference']:.1e} > {out['tolerance']:.0e}"
+            )
+    lines += [f"{name} died: {words}" for name, words in report["died"].items()]
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Compare, print, draw, write; exit code 1 if anything is outside its tolerance."""
+    args = vars(parser().parse_args(argv))
+    recipe = build_recipe(args)
+    default = ",".join(name for name in BACKENDS if is_installed(name))
+    out = args.get("out", Path("compare"))
+    with plots.disk_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+    report = compare(
+        recipe,
+        args.get("backends", default).split(","),
+        args.get("steps", 20),
+        args.get("dtype", "float64"),
+        data_name=args.get("data"),
+        seed=args.get("seed", 0),
+        teacher_forced="teacher_forced" in args,
+        device=args.get("device", "cpu"),
+        compile=args.get("compile", "auto"),
+        threads=args.get("threads"),
+        progress="quiet" not in args,
+    )
+    with plots.disk_errors(out):
+        (out / "compare.json").write_text(json.dumps(report, indent=1))
+        plots.comparison(out / "compare.png", report)
+    print(table(report))
+    print(f"written: {out / 'compare.json'}, {out / 'compare.png'}")
+    return 0 if report["agrees"] else 1
+
+
+if __name__ == "__main__":
+    cli.run_main(main, "ganref.compare")
