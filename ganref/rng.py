@@ -12,7 +12,7 @@ from .spec.errors import UserError
 from .spec.recipes import Recipe
 
 # A stream's number is part of every published result: never renumber.
-WEIGHTS, LATENT, LATENT_G, SHUFFLE, DROPOUT, PICTURES, DATA, EVALUATION = range(8)
+WEIGHTS, LATENT, LATENT_G, SHUFFLE, DROPOUT, PICTURES, DATA, EVALUATION = range(1, 9)
 
 
 class Stream:
