@@ -19,7 +19,7 @@ def initial_weights(recipe: Recipe, seed: int = 0) -> dict[str, np.ndarray]:
     that changing one layer leaves the draws of all before it as they were.
     """
     stream = Stream(seed, WEIGHTS)
-    weights = {}
+    weights: dict[str, np.ndarray] = {}
     inits = recipe.init_G, recipe.init_D
     for network, init in zip(recipe.networks, inits, strict=True):
         for param in network.params:

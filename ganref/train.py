@@ -90,10 +90,13 @@ def build_recipe(args: dict[str, Any]) -> Recipe:
         for name in ("batch_size", "width", "latent", "latent_dim", "leaky_slope", "ema", "G_updates")
         if name in args
     }
-    if "channels" in args:
-        if len(base.data_shape) != 3:
-            raise UserError(f"recipe {base.name} takes points; --channels is for images")
-        changes["data_shape"] = (args["channels"], *base.data_shape[1:])
+    # The data asked for bring their channels; the default data take the recipe's.
+    known = data.DATASETS[name].channels if "data" in args and name in data.DATASETS else 0
+    channels = args.get("channels", known if name != RECIPES[base.name].data else 0)
+    if "channels" in args and len(base.data_shape) != 3:
+        raise UserError(f"recipe {base.name} takes points; --channels is for images")
+    if channels:
+        changes["data_shape"] = (channels, *base.data_shape[1:])
     for name, which in (("adam_D", "lr_D"), ("adam_G", "lr_G")):
         rate = args.get(which, args.get("lr"))
         if rate is not None:

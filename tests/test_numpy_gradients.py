@@ -10,14 +10,15 @@ from ganref.numpy.gan import GAN
 from ganref.spec import Recipe, losses
 
 
-def _losses(gan: GAN, X, Z, Z_G, masks) -> tuple[float, float]:
-    recipe, nets = gan.recipe, (gan.net_D, gan.net_G)
+def _loss_D(gan: GAN, X, Z, Z_G, masks) -> float:
     fake_X, _ = gan.net_G.forward(Z, update_stats=False)
-    loss_D, *_ = steps.gradient_D(X, fake_X, gan.net_D, recipe, masks, False)
+    return float(steps.gradient_D(X, fake_X, gan.net_D, gan.recipe, masks, False)[0])
+
+
+def _loss_G(gan: GAN, X, Z, Z_G, masks) -> float:
     samples = gan.net_G.forward(Z if Z_G is None else Z_G[0], update_stats=False)
     own = {name: mask[2] for name, mask in masks.items()}
-    loss_G, *_ = steps.gradient_G(*samples, *nets, recipe, own, False)
-    return float(loss_D), float(loss_G)
+    return float(steps.gradient_G(*samples, gan.net_D, gan.net_G, gan.recipe, own, False)[0])
 
 
 CASES = {name: narrow(name) for name in NARROW} | options()
@@ -38,7 +39,7 @@ def test_gradients_are_the_derivatives_of_the_losses(name: str) -> None:
     gan = ganref.load_backend("numpy").create(recipe, weights, dtype="float64")
     (X, Z), more = one_step(recipe)
     grads = gan.gradients(X, Z, **more)
-    for net, which in ((gan.net_D, 0), (gan.net_G, 1)):
+    for net, loss in ((gan.net_D, _loss_D), (gan.net_G, _loss_G)):
         for tensor, view in net.params.items():
             direction = rng.standard_normal(view.shape)
             direction /= np.linalg.norm(direction)
@@ -46,9 +47,9 @@ def test_gradients_are_the_derivatives_of_the_losses(name: str) -> None:
             start, errors = view.copy(), []
             for h in (1e-5, 1e-6, 1e-7, 1e-8):  # a kink between both ends spoils the wider ones
                 view[...] = start + h * direction
-                up = _losses(gan, X, Z, **more)[which]
+                up = loss(gan, X, Z, **more)
                 view[...] = start - h * direction
-                errors.append(abs((up - _losses(gan, X, Z, **more)[which]) / (2 * h) - slope))
+                errors.append(abs((up - loss(gan, X, Z, **more)) / (2 * h) - slope))
             view[...] = start
             assert min(errors) < 2e-6 * max(abs(slope), 0.1), tensor
 
