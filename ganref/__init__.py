@@ -1,9 +1,9 @@
 """ganref: the classic GANs, once as data and the same in every framework.
 
-    recipe = ganref.recipe("gaussian")
-    weights = ganref.initial_weights(recipe, seed=0)
-    gan = ganref.load_backend("torch").create(recipe, weights, device="cpu", dtype="float32")
-    loss_D, loss_G = gan.train_steps(X, Z)
+recipe = ganref.recipe("gaussian")
+weights = ganref.initial_weights(recipe, seed=0)
+gan = ganref.load_backend("torch").create(recipe, weights, device="cpu", dtype="float32")
+loss_D, loss_G = gan.train_steps(X, Z)
 """
 
 from .backend import BACKENDS, load_backend

@@ -30,28 +30,45 @@ class GAN(Protocol):
     dtype: str
 
     def train_steps(
-        self, X: np.ndarray, Z: np.ndarray, *, Z_G: np.ndarray | None, masks: Masks | None
+        self,
+        X: np.ndarray,
+        Z: np.ndarray,
+        *,
+        Z_G: np.ndarray | None = None,
+        masks: Masks | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """k steps on X (k, B, *data) and Z (k, B, *latent): (loss_D, loss_G), each (k,)."""
 
     def train_trace(
-        self, X: np.ndarray, Z: np.ndarray, *, Z_G: np.ndarray | None, masks: Masks | None
+        self,
+        X: np.ndarray,
+        Z: np.ndarray,
+        *,
+        Z_G: np.ndarray | None = None,
+        masks: Masks | None = None,
     ) -> Trace:
         """The same k steps, with D's mean scores beside the losses."""
 
-    def update_D(self, X: np.ndarray, Z: np.ndarray, *, masks: Masks | None) -> float:
+    def update_D(self, X: np.ndarray, Z: np.ndarray, *, masks: Masks | None = None) -> float:
         """The readable update of D on one batch (B, ...): its loss."""
 
-    def update_G(self, Z: np.ndarray, *, masks: Masks | None) -> float:
+    def update_G(self, Z: np.ndarray, *, masks: Masks | None = None) -> float:
         """One readable update of G on Z (B, *latent): its loss. `masks` holds this pass's alone."""
 
     def gradients(
-        self, X: np.ndarray, Z: np.ndarray, *, Z_G: np.ndarray | None, masks: Masks | None
+        self,
+        X: np.ndarray,
+        Z: np.ndarray,
+        *,
+        Z_G: np.ndarray | None = None,
+        masks: Masks | None = None,
     ) -> State:
         """The gradients of loss_D and of loss_G, both at the present weights, by parameter name;
         nothing is changed."""
 
-    def generate(self, Z: np.ndarray, *, batch_stats: bool = False, ema: bool = False) -> np.ndarray:
+    def generate(
+        self, Z: np.ndarray, *, batch_stats: bool = False, ema: bool = False
+    ) -> np.ndarray:
         """Samples (n, *data) in inference mode (or with batch statistics, or averaged weights)."""
 
     def discriminate(self, X: np.ndarray) -> np.ndarray:

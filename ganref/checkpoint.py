@@ -82,7 +82,8 @@ def load(path: Path) -> Checkpoint:
     try:
         meta = json.loads(text)
         if meta["format"] != FORMAT:
-            raise UserError(f"checkpoint format {meta['format']!r:.20}; this version reads {FORMAT}")
+            found = f"{meta['format']!r:.20}"
+            raise UserError(f"checkpoint format {found}; this version reads {FORMAT}")
         if meta.pop("sha256") != _digest(meta, state):
             raise UserError("altered after it was written (its checksum does not fit)")
         plain = {name: meta[name] for name in PLAIN}

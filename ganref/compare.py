@@ -16,9 +16,7 @@ from .train import build_recipe, recipe_options
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = cli.Parser(
-        prog="ganref.compare", description=__doc__, argument_default=argparse.SUPPRESS
-    )
+    p = cli.Parser(prog="ganref.compare", description=__doc__, argument_default=argparse.SUPPRESS)
     p.add_argument("--backends", help="comma-separated, the reference first (default: all here)")
     p.add_argument("--steps", type=cli.positive(int), help="default 20")
     p.add_argument("--dtype", choices=("float32", "float64"), help="default float64")
@@ -46,7 +44,9 @@ def table(report: dict[str, Any]) -> str:
         verdict = "outside" if pair["first_outside"] else "ok"
         label = " - ".join(pair["pair"])
         lines.append(f"{label:<16}" + "".join(f"{w:>12.1e}" for w in worst) + f"  {verdict}")
-    last = [next((t for t in reversed(report["tolerances"][k]) if t is not None), None) for k in KINDS]
+    last = [
+        next((t for t in reversed(report["tolerances"][k]) if t is not None), None) for k in KINDS
+    ]
     shown = "".join(f"{'-' if t is None else format(t, '.0e'):>12}" for t in last)
     lines.append(f"{'tolerance':<16}{shown}")
     judged = sum(t is not None for t in report["tolerances"]["losses"])
@@ -54,12 +54,12 @@ def table(report: dict[str, Any]) -> str:
         lines.append(
             f"only the first {judged} steps were judged: rounding, amplified, decides after that"
         )
-    for pair in report["pairs"]:
-        if out := pair["first_outside"]:
-            lines.append(
-                f"{' - '.join(pair['pair'])}: {out['tensor']} ({out['kind']}) leaves the tolerance "
-                f"at step {out['step']}: {out['difference']:.1e} > {out['tolerance']:.0e}"
-            )
+    lines += [
+        f"{' - '.join(pair['pair'])}: {out['tensor']} ({out['kind']}) leaves the tolerance "
+        f"at step {out['step']}: {out['difference']:.1e} > {out['tolerance']:.0e}"
+        for pair in report["pairs"]
+        if (out := pair["first_outside"])
+    ]
     lines += [f"{name} died: {words}" for name, words in report["died"].items()]
     return "\n".join(lines)
 

@@ -245,13 +245,13 @@ class Logger:
         trace = self._trace()
         done = step - (epoch - 1) * per_epoch
         means = per_example(self.config.recipe, Trace(*(v[-done:] for v in trace)))
-        speed = self.epoch_steps * self.config.recipe.batch_size / max(now - self.epoch_started, 1e-9)
+        examples = self.epoch_steps * self.config.recipe.batch_size
         names = ("loss_D", "loss_G", "D_x", "D_G_z", "D_G_z_after")
         self.row = {
             "epoch": epoch,
             "step": step,
             **dict(zip(names, means, strict=True)),
-            "examples_per_sec": speed,
+            "examples_per_sec": examples / max(now - self.epoch_started, 1e-9),
             "seconds": self.seconds_before + now - self.started,
         }
         self.run.append_metrics(self.row)
@@ -267,9 +267,8 @@ class Logger:
     def _draw(self, samples: np.ndarray | None = None) -> None:
         if samples is None:
             samples = self.gan.generate(self.noise)
-        plots.progress(
-            self.run.path / "progress.png", self.config.recipe, self._trace(), samples, self._points()
-        )
+        path, recipe = self.run.path / "progress.png", self.config.recipe
+        plots.progress(path, recipe, self._trace(), samples, self._points())
 
     def _trace(self) -> Trace:
         self.traces = [Trace(*map(np.concatenate, zip(*self.traces, strict=True)))]

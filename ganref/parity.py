@@ -23,9 +23,7 @@ from .workers import Died, Worker
 FLOOR = 1e-2
 
 
-def differences(
-    found: dict[str, np.ndarray], expected: dict[str, np.ndarray]
-) -> dict[str, float]:
+def differences(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> dict[str, float]:
     """The largest relative difference of each tensor."""
     largest: dict[str, float] = {}
     for name, array in expected.items():
@@ -88,7 +86,7 @@ def compare(
     try:
         for name in backends:  # all start at once: importing a framework is half the time
             workers[name] = Worker(name, threads)
-        for name, worker in workers.items():
+        for worker in workers.values():
             _ask(report, worker, ("create", recipe, weights, device, dtype, compile))
         for name, found in _gather(report, workers).items():
             report["versions"][name] = found
@@ -116,7 +114,7 @@ def compare(
 def _empty_report(
     recipe: Recipe, backends: list[str], steps: int, dtype: str, teacher_forced: bool
 ) -> dict[str, Any]:
-    pairs = [
+    pairs: list[dict[str, Any]] = [
         {"pair": list(pair), "worst": {kind: [] for kind in KINDS}, "first_outside": None}
         for pair in itertools.combinations(backends, 2)
     ]

@@ -24,7 +24,7 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
 
 
 def grid(images: np.ndarray, gap: int = 2) -> np.ndarray:
-    """Images (n, C, H, W) in [-1, 1] as one picture (rows, columns[, 3]) of bytes, nearly square."""
+    """Images (n, C, H, W) in [-1, 1] as one nearly square picture of bytes (rows, columns[, 3])."""
     pixels = to_uint8(images)
     n, height, width, channels = pixels.shape
     columns = math.ceil(math.sqrt(n))

@@ -56,7 +56,7 @@ def dropout_masks(recipe: Recipe, stream: Stream, steps: range) -> dict[str, np.
     }
     for row, step in enumerate(steps):
         generator = stream.at(step)
-        for name, mask in masks.items():
+        for mask in masks.values():
             mask[row] = generator.random(mask.shape[1:], dtype=np.float32) >= recipe.dropout
     return masks
 

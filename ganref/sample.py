@@ -39,9 +39,8 @@ def restore(
     name = backend or checkpoint.backend
     check_backend(name)
     dtype = checkpoint.dtype if checkpoint.dtype == "float64" else "float32"
-    config = Config(
-        checkpoint.recipe, name, checkpoint.data, checkpoint.seed, cli.pick_device(name, device), dtype
-    )
+    where = cli.pick_device(name, device)
+    config = Config(checkpoint.recipe, name, checkpoint.data, checkpoint.seed, where, dtype)
     return config, cli.create(config, count, checkpoint)
 
 

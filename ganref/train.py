@@ -17,10 +17,12 @@ from .spec import RECIPES, TABS, Recipe, UserError, num_parameters, on_data, rec
 
 # Options that define what is computed: a resumed run has them from its config.
 DEFINING = (
-    "recipe", "tab", "data", "batch_size", "lr", "lr_D", "lr_G", "seed", "dtype", "channels", "width",
-    "latent", "latent_dim", "leaky_slope", "generator_loss", "label_smoothing", "margin", "repelling",
-    "r1", "ema", "G_updates", "mixed", "strict", "run_dir",
+    "recipe", "tab", "data", "batch_size", "lr", "lr_D", "lr_G", "seed", "dtype", "channels",
+    "width", "latent", "latent_dim", "leaky_slope", "generator_loss", "label_smoothing", "margin",
+    "repelling", "r1", "ema", "G_updates", "mixed", "strict", "run_dir",
 )  # fmt: skip
+# Options that are fields of the recipe under the same name.
+PLAIN = ("batch_size", "width", "latent", "latent_dim", "leaky_slope", "ema", "G_updates")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -85,11 +87,7 @@ def build_recipe(args: dict[str, Any]) -> Recipe:
     base = with_tab(recipe(args.get("recipe", "gaussian")), args.get("tab", "aligned"))
     name = args.get("data", base.data)
     base = on_data(base, name, points=name in data.DATASETS and not data.DATASETS[name].channels)
-    changes: dict[str, Any] = {
-        name: args[name]
-        for name in ("batch_size", "width", "latent", "latent_dim", "leaky_slope", "ema", "G_updates")
-        if name in args
-    }
+    changes: dict[str, Any] = {name: args[name] for name in PLAIN if name in args}
     # The data asked for bring their channels; the default data take the recipe's.
     known = data.DATASETS[name].channels if "data" in args and name in data.DATASETS else 0
     channels = args.get("channels", known if name != RECIPES[base.name].data else 0)
@@ -101,7 +99,9 @@ def build_recipe(args: dict[str, Any]) -> Recipe:
         rate = args.get(which, args.get("lr"))
         if rate is not None:
             changes[name] = dataclasses.replace(getattr(base, name), lr=rate)
-    loss = {name: args[name] for name in ("margin", "repelling", "r1") if name in args}
+    loss: dict[str, Any] = {
+        name: args[name] for name in ("margin", "repelling", "r1") if name in args
+    }
     if "generator_loss" in args:
         loss["generator"] = args["generator_loss"]
     if "label_smoothing" in args:
@@ -132,7 +132,7 @@ def _new_run(args: dict[str, Any]) -> tuple[Config, data.Dataset]:
     backend = args.get("backend", "numpy")
     check_backend(backend)
     name, seed = args.get("data", built.data), args.get("seed", 0)
-    extra = {key: args.get(key, False) for key in ("mixed", "strict")}
+    extra: dict[str, bool] = {key: args.get(key, False) for key in ("mixed", "strict")}
     dataset = data.load(name, built, seed, **extra)
     config = Config(
         recipe=built,
@@ -165,7 +165,7 @@ def _resumed(args: dict[str, Any]) -> tuple[Config, data.Dataset, RunDirectory, 
         raise UserError(f"the checkpoints in {run.path} are of another run than its config.json")
     extra = {"mixed": config.mixed, "strict": config.strict}
     dataset = data.load(config.data, config.recipe, config.seed, **extra)
-    changes = {name: args[name] for name in ("backend", "compile") if name in args}
+    changes: dict[str, Any] = {n: args[n] for n in ("backend", "compile") if n in args}
     if "steps" in args or "epochs" in args:
         changes["steps"] = _steps(args, config.recipe, config.data, dataset)
     config = dataclasses.replace(config, **changes)
@@ -203,8 +203,13 @@ def main(argv: list[str] | None = None) -> int:
         else:
             run = RunDirectory.numbered(Path("runs"), f"{config.recipe.name}-{config.backend}")
     made_with = cli.versions(config.backend)
-    about = {"versions": made_with, "threads": threads, "platform": platform.platform(),
-             "processors": os.cpu_count(), "device": load_backend(config.backend).devices()}  # fmt: skip
+    about = {
+        "versions": made_with,
+        "threads": threads,
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "devices": load_backend(config.backend).devices(),
+    }
     run.write_config(config, about)
     options = loop.Options(
         checkpoint_every=args.get("checkpoint_every"),

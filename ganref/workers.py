@@ -24,7 +24,8 @@ class Worker:
 
     def __init__(self, backend: str, threads: int | None) -> None:
         self.backend = backend
-        self._log = tempfile.NamedTemporaryFile(prefix=f"ganref-{backend}-", suffix=".log")
+        name = f"ganref-{backend}-"
+        self._log = tempfile.NamedTemporaryFile(prefix=name, suffix=".log")  # noqa: SIM115
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         args = (theirs, backend, threads, self._log.name)

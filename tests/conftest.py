@@ -7,10 +7,12 @@ import os
 
 import pytest
 
+import ganref
+
 # Set before any framework is imported: MXNet's import would leave OpenMP with one thread.
 os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))
 
-TOLD = os.environ.get("GANREF_BACKENDS", "numpy,torch,tf,mxnet").split(",")
+TOLD = os.environ.get("GANREF_BACKENDS", ",".join(ganref.BACKENDS)).split(",")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

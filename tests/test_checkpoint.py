@@ -56,7 +56,9 @@ def test_round_trip(name: str, tmp_path: Path) -> None:
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_no_flipped_bit_goes_unnoticed(good: Path, tmp_path: Path, data: st.DataObject) -> None:
     blob = bytearray(good.read_bytes())
@@ -67,7 +69,9 @@ def test_no_flipped_bit_goes_unnoticed(good: Path, tmp_path: Path, data: st.Data
     _refused(path)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_no_truncation_goes_unnoticed(good: Path, tmp_path: Path, data: st.DataObject) -> None:
     blob = good.read_bytes()
@@ -76,7 +80,9 @@ def test_no_truncation_goes_unnoticed(good: Path, tmp_path: Path, data: st.DataO
     _refused(path)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(blob=st.binary(max_size=300))
 def test_arbitrary_bytes_are_refused(tmp_path: Path, blob: bytes) -> None:
     path = tmp_path / "noise.safetensors"
@@ -99,7 +105,10 @@ def test_tensors_that_do_not_fit(tmp_path: Path) -> None:
     path = tmp_path / "bad.safetensors"
     for changes, words in (
         ({first: None}, (first, "missing")),
-        ({"discriminator.9.weight": np.zeros(2, np.float32)}, ("discriminator.9.weight", "not part")),
+        (
+            {"discriminator.9.weight": np.zeros(2, np.float32)},
+            ("discriminator.9.weight", "not part"),
+        ),
         ({first: np.zeros((3, 2), np.float32)}, (first, "(3, 2)", "(2, 2)")),
         ({first: np.full((2, 2), np.inf, np.float32)}, (first, "finite")),
         ({first: np.zeros((2, 2), np.int32)}, (first, "int32")),

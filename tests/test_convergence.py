@@ -37,7 +37,8 @@ def frechet_after(backend: str, seed: int = 0, epochs: int = 20, spoil=None) -> 
 def test_the_toy_learns_its_gaussian(backend: str, capsys: pytest.CaptureFixture) -> None:
     distance, (loss_D, loss_G, *_) = frechet_after(backend)
     with capsys.disabled():
-        print(f"\n{backend}: Fréchet distance {distance:.3f}, loss_D {loss_D:.4f}, loss_G {loss_G:.4f}")
+        print(f"\n{backend}: Fréchet distance {distance:.3f}", end=", ")
+        print(f"loss_D {loss_D:.4f}, loss_G {loss_G:.4f}")
     assert distance < BOUND
     assert loss_D == pytest.approx(math.log(2), abs=0.1)
     assert loss_G == pytest.approx(math.log(2), abs=0.1)

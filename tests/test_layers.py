@@ -33,7 +33,9 @@ def layers(draw: st.DrawFn) -> tuple[Layer, tuple[int, int, int]]:
     """A layer and the shape of one of its inputs."""
     channels = draw(st.integers(1, 3))
     shape = channels, draw(st.integers(1, 7)), draw(st.integers(1, 7))
-    kind = draw(st.sampled_from([Conv, ConvTranspose, BatchNorm, LeakyReLU, Tanh, Sigmoid, Dropout]))
+    kind = draw(
+        st.sampled_from([Conv, ConvTranspose, BatchNorm, LeakyReLU, Tanh, Sigmoid, Dropout])
+    )
     if kind in (Conv, ConvTranspose):
         kernel, before = draw(st.integers(1, 5)), draw(st.integers(0, 2))
         padding = (min(before, kernel - 1), min(before, kernel - 1) + draw(st.integers(0, 1)))
@@ -71,7 +73,9 @@ def _around(layer: Layer, shape: tuple[int, int, int], batch: int) -> Recipe:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(case=layers(), batch=st.integers(1, 4))
-def test_single_layers(framework: str, case: tuple[Layer, tuple[int, int, int]], batch: int) -> None:
+def test_single_layers(
+    framework: str, case: tuple[Layer, tuple[int, int, int]], batch: int
+) -> None:
     layer, shape = case
     try:
         recipe = _around(layer, shape, batch)

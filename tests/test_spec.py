@@ -8,7 +8,16 @@ import pytest
 
 import ganref
 from ganref.spec import RECIPES, TABS, Adam, Loss, Network, UserError, num_parameters, on_data
-from ganref.spec.layers import BatchNorm, Conv, ConvTranspose, Dense, Dropout, Flatten, LeakyReLU, Reshape
+from ganref.spec.layers import (
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Dropout,
+    Flatten,
+    LeakyReLU,
+    Reshape,
+)
 from ganref.spec.serial import from_dict, to_dict
 
 COUNTS = {

@@ -89,9 +89,8 @@ class GAN:
 
     def update_G(self, Z: np.ndarray, *, masks: Masks | None = None) -> float:
         """One readable update of G: its loss."""
-        nets = self.net_D, self.net_G
-        args = self.recipe, self.trainer_G, masks or {}
-        return float(steps.update_G(self._native(Z), *nets, *args)[0])
+        Z, nets = self._native(Z), (self.net_D, self.net_G)
+        return float(steps.update_G(Z, *nets, self.recipe, self.trainer_G, masks or {})[0])
 
     def gradients(
         self,
@@ -112,7 +111,9 @@ class GAN:
         *_, grad_G = steps.gradient_G(*samples, *nets, recipe, own, False)
         return split(grad_G, recipe.generator) | split(grad_D, recipe.discriminator)
 
-    def generate(self, Z: np.ndarray, *, batch_stats: bool = False, ema: bool = False) -> np.ndarray:
+    def generate(
+        self, Z: np.ndarray, *, batch_stats: bool = False, ema: bool = False
+    ) -> np.ndarray:
         """Samples (n, *data)."""
         net_G = self.net_G
         if ema:

@@ -26,6 +26,12 @@ class Layer:
         for name, array in params.items():
             setattr(self, name, array)
 
+    def forward(self, x: Array, *how: Any) -> tuple[Array, Any]:
+        raise NotImplementedError
+
+    def backward(self, dy: Array, cache: Any) -> Array:
+        raise NotImplementedError
+
     def gradients(self, dy: Array, cache: Any) -> list[Array]:
         return []
 
@@ -229,7 +235,8 @@ class Network:
         """(output, tape) for x (B, *input): samples (B, *output), or outputs (B,).
 
         The tape holds what `backward` needs; its last entry is the reconstruction error."""
-        tape, start = [], x
+        tape: list[Any] = []
+        start = x
         for i, layer in enumerate(self.layers):
             if isinstance(layer, BatchNorm):
                 x, cache = layer.forward(x, training, update_stats)
@@ -294,7 +301,8 @@ def split(flat: Array, network: NetworkSpec) -> dict[str, Array]:
 def correlate(x: Array, w: Array, stride: int, padding: tuple[int, int]) -> Array:
     """y[b, o, i, j] = Σ x[b, c, s i + k - p, s j + l - p] w[o, c, k, l], x 0 outside itself."""
     windows = _windows(x, w.shape[2], stride, padding)
-    return np.ascontiguousarray(np.tensordot(windows, w, ((1, 4, 5), (1, 2, 3))).transpose(0, 3, 1, 2))
+    y = np.tensordot(windows, w, ((1, 4, 5), (1, 2, 3)))  # (B, rows, columns, channels)
+    return np.ascontiguousarray(y.transpose(0, 3, 1, 2))
 
 
 def correlate_kernel(
@@ -324,5 +332,7 @@ def spread(
 
 def _windows(x: Array, kernel: int, stride: int, padding: tuple[int, int]) -> Array:
     padded = np.pad(x, ((0, 0), (0, 0), padding, padding))
-    view = np.lib.stride_tricks.sliding_window_view(padded, (kernel, kernel), (2, 3))
+    # NumPy 1.26 annotates the axes as a single integer; they may be several.
+    slide: Any = np.lib.stride_tricks.sliding_window_view
+    view = slide(padded, (kernel, kernel), (2, 3))
     return view[:, :, ::stride, ::stride]

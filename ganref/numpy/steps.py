@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-
 from ganref.spec import losses as spec
 from ganref.spec.recipes import Recipe
 

@@ -130,7 +130,7 @@ class Conv(Layer):
 
 @dataclass(frozen=True)
 class ConvTranspose(Conv):
-    """The transpose of a strided convolution, with W (in_channels, out_channels, kernel, kernel)."""
+    """The transpose of a convolution, with W (in_channels, out_channels, kernel, kernel)."""
 
     def params(self) -> tuple[Param, ...]:
         _, *bias = super().params()

@@ -23,7 +23,7 @@ def from_dict(data: Any) -> Recipe:
 
 
 def _build(kind: Any, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         if not isinstance(value, dict):
             raise UserError(f"{where} must be an object, not {value!r:.60}")
         hints = typing.get_type_hints(kind)

@@ -1,0 +1,41 @@
+# Each target sets up what it needs. PYTHON (3.11 or 3.12) makes the environment, VENV is where.
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: train test lint types check clean
+
+train: $(VENV)/.stamp-core  ## train the toy; ARGS="--backend tf" and so on go to the command
+	$(VENV)/bin/python -m ganref.train $(ARGS)
+
+test: $(VENV)/.stamp-test  ## the whole suite, with all three frameworks
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+lint: $(VENV)/.stamp-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+types: $(VENV)/.stamp-dev
+	$(VENV)/bin/mypy
+
+check: lint types test
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp is older than a file that it depends on: install again.
+$(VENV)/.stamp-core: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.stamp-test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e '.[all,test]'
+	@touch $@ $(VENV)/.stamp-core
+
+$(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e '.[all,dev]'
+	@touch $@ $(VENV)/.stamp-test $(VENV)/.stamp-core
