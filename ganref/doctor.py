@@ -68,8 +68,8 @@ def diagnose(name: str) -> tuple[bool, str]:
     verdict = "agrees" if found["difference"] < 1e-12 else "DISAGREES"
     devices, dtypes = ", ".join(found["devices"]), ", ".join(found["dtypes"])
     return verdict == "agrees", (
-        f"works: {found['version']} on {devices}; {dtypes}; "
-        f"import {found['import_seconds']:.1f} s, first steps {found['first_steps_seconds']:.1f} s; "
+        f"works: {found['version']} on {devices}; {dtypes}; import "
+        f"{found['import_seconds']:.1f} s, first steps {found['first_steps_seconds']:.1f} s; "
         f"{verdict} with NumPy to {found['difference']:.0e}"
     )
 
