@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ganref.backend import BACKENDS
 from ganref.spec import Recipe
 from ganref.spec import layers as spec
 
@@ -20,7 +21,7 @@ Weights = dict[str, np.ndarray]
 
 def load(framework: str) -> Any:
     """The framework itself, imported as its backend imports it."""
-    return importlib.import_module(f"ganref.{framework}.framework")
+    return importlib.import_module(f"{BACKENDS[framework].module}.framework")
 
 
 class Torch:
@@ -68,6 +69,9 @@ class Torch:
         trainer.zero_grad()
         loss.backward()
         trainer.step()
+
+    def pictures(self, Z: np.ndarray) -> np.ndarray:
+        return self.net_G(self.torch.from_numpy(Z)).detach().numpy()
 
     def state(self) -> Weights:
         return {
@@ -140,6 +144,9 @@ class TensorFlow:
         grads = tape.gradient(loss, net.trainable_variables)
         trainer.apply_gradients(zip(grads, net.trainable_variables, strict=True))
 
+    def pictures(self, Z: np.ndarray) -> np.ndarray:
+        return np.moveaxis(self.net_G(np.moveaxis(Z, 1, -1)).numpy(), -1, 1)
+
     def state(self) -> Weights:
         return {name: _from_tf(v.numpy()) for name, v in self.named.items()}
 
@@ -203,6 +210,9 @@ class MXNet:
         loss_G.backward()
         self.trainers[1].step(batch)
         return float(loss_D.sum()), float(loss_G.sum())
+
+    def pictures(self, Z: np.ndarray) -> np.ndarray:
+        return self.net_G(self.mx.np.array(Z, dtype="float64")).asnumpy()
 
     def state(self) -> Weights:
         return {name: p.data().asnumpy() for name, p in self.named.items()}

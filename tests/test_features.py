@@ -1,15 +1,15 @@
 """The image metrics on real digits, against closed forms and loops written out."""
 
-import resource
+import json
+import subprocess
 import sys
-import time
 import types
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ganref import evaluate, features
+from ganref import assessment, features
 from ganref.data import Dataset, load
 from ganref.metrics import frechet_gaussian
 from ganref.spec import UserError, recipe
@@ -117,6 +117,9 @@ def test_the_logits_are_scikit_learns(judge: features.Classifier, digits: Datase
     hidden, logits = features._forward(judge.model, rows)
     ours = np.exp(features._log_softmax(logits))
     assert ours == pytest.approx(judge.model.predict_proba(rows), abs=1e-12)
+    cooled = np.exp(features._log_softmax(logits / judge.temperature))
+    assert judge.classify(digits.array[:50])[1] == pytest.approx(cooled.max(axis=1))
+    assert judge.temperature > 1.05  # as trained, it would be too sure
     assert hidden.shape == (50, features.HIDDEN[-1])
     scaled = judge.features(digits.array)
     assert (scaled**2).mean() == pytest.approx(1)
@@ -283,31 +286,43 @@ def _fake_fidelity(monkeypatch: pytest.MonkeyPatch, cache: Path) -> dict[str, ob
 # The assembly
 
 
-def test_ten_thousand_digits_within_the_budget(digits: Dataset) -> None:
-    rng = generator(8)
-    base = digits.batch(rng.integers(len(digits), size=10_000))
-    samples = np.clip(base + 0.1 * rng.normal(size=base.shape), -1, 1).astype(np.float32)
-    features.classifier.cache_clear()  # its training is part of the work
-    started, used = time.perf_counter(), time.process_time()
-    results = evaluate.evaluate_samples(recipe("mlp"), digits, samples)
-    wall, cpu = time.perf_counter() - started, time.process_time() - used
-    print(f"10,000 digits: {wall:.1f} s, {cpu:.1f} s of processor time")
+TEN_THOUSAND = """
+import json, resource, time
+import numpy as np
+from ganref import assessment, data, spec
+
+recipe = spec.recipe("mlp")
+digits = data.load("digits", recipe)
+rng = np.random.default_rng(8)
+samples = digits.batch(rng.integers(len(digits), size=10_000))
+samples = np.clip(samples + 0.1 * rng.normal(size=samples.shape), -1, 1).astype(np.float32)
+wall, cpu = time.perf_counter(), time.process_time()
+results = assessment.evaluate_samples(recipe, digits, samples)
+wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+print(json.dumps([wall, cpu, peak, {result.name: result.value for result in results}]))
+"""
+
+
+def test_ten_thousand_digits_within_the_budget() -> None:
+    # A process of its own, whose memory is nobody else's.
+    command = [sys.executable, "-c", TEN_THOUSAND]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    wall, cpu, peak, found = json.loads(out)
+    print(f"10,000 digits: {wall:.1f} s, {cpu:.1f} s of processor time, {peak:.2f} GB")
     # What others do on this machine does not count: two cores for 60 s.
     assert min(wall, cpu / 2) < 60
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 4e6  # kB
-    found = {result.name: result for result in results}
-    assert found["classes_found"].value == 10
-    assert found["copying"].value is not None
-    assert found["copying"].value > 0.95  # noise of 0.1 on training images
-    assert found["c2st_accuracy"].value is not None
-    assert found["c2st_accuracy"].value > 0.9
-    assert found["frechet"].error is not None
+    assert peak < 4
+    assert found["classes_found"] == 10
+    assert found["copying"] > 0.95  # noise of 0.1 on training images
+    assert found["c2st_accuracy"] > 0.9
+    assert found["frechet"] is None
     assert "fid" not in found
 
 
 def test_one_class_alone_is_seen(digits: Dataset, judge: features.Classifier) -> None:
     threes = digits.array[digits.labels == 3]
-    results = evaluate.evaluate_samples(recipe("mlp"), digits, threes)
+    results = assessment.evaluate_samples(recipe("mlp"), digits, threes)
     found = {result.name: result.value for result in results}
     assert found["classes_found"] == 1
     assert found["rarest_class"] == 0
@@ -320,7 +335,7 @@ def test_one_class_alone_is_seen(digits: Dataset, judge: features.Classifier) ->
 def test_unlabelled_images_use_principal_components(digits: Dataset) -> None:
     plain = Dataset("folder", digits.array[::2])
     held_out = digits.array[1::2]
-    results = evaluate.evaluate_samples(recipe("mlp"), plain, held_out, held_out=held_out)
+    results = assessment.evaluate_samples(recipe("mlp"), plain, held_out, held_out=held_out)
     found = {result.name: result for result in results}
     assert "principal components" in found["frechet_distance"].note
     assert (
@@ -334,7 +349,7 @@ def test_unlabelled_images_use_principal_components(digits: Dataset) -> None:
 
 
 def test_few_samples_still_get_the_metrics_that_need_few(digits: Dataset) -> None:
-    results = evaluate.evaluate_samples(recipe("mlp"), digits, digits.batch(np.arange(30)))
+    results = assessment.evaluate_samples(recipe("mlp"), digits, digits.batch(np.arange(30)))
     found = {result.name: result for result in results}
     assert found["frechet_distance"].error == "64 features need at least 65 samples, not 30"
     assert found["kernel_distance"].value is not None

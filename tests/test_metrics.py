@@ -220,8 +220,8 @@ def test_nearest_distances_agree_with_scipy(monkeypatch: pytest.MonkeyPatch) -> 
     from scipy.spatial import cKDTree
 
     rng = generator(8)
-    queries, rows = rng.normal(size=(300, 4)), rng.normal(size=(250, 4)) + 1000
-    queries += 1000
+    queries, rows = rng.normal(size=(300, 4)), rng.normal(size=(250, 4)) + 1e6
+    queries += 1e6
     expected = cKDTree(rows).query(queries, k=3)[0]
     monkeypatch.setattr(metrics, "_BLOCK", 4096 * 64)  # several blocks of rows
     for k in (1, 3):
@@ -247,6 +247,16 @@ def test_copying_tells_copies_from_new_examples() -> None:
     near = metrics.nearest_distances(fresh, train)
     far = metrics.nearest_distances(held_out, train)
     u = scipy_stats.mannwhitneyu(far, near).statistic / (400 * 400)
+    assert metrics.copying(fresh, train, held_out, rng).value == pytest.approx(u)
+
+
+def test_copying_counts_ties_half() -> None:
+    rng = generator(10)
+    train, held_out, fresh = rng.integers(0, 5, (3, 60, 3)).astype(float)
+    near = metrics.nearest_distances(fresh, train)
+    far = metrics.nearest_distances(held_out, train)
+    assert len({*near, *far}) < 10
+    u = scipy_stats.mannwhitneyu(far, near).statistic / (60 * 60)
     assert metrics.copying(fresh, train, held_out, rng).value == pytest.approx(u)
 
 

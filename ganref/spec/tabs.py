@@ -15,6 +15,9 @@ TABS = ("aligned", "pytorch", "tensorflow", "mxnet")
 
 # PyTorch and TensorFlow loop over *all* parameters, gamma, beta and biases too.
 _REDRAW_ALL = Init(bias=Draw(), gamma=Draw(), beta=Draw())
+# The page looks at both networks' output shapes on zeros, in training mode: by PyTorch's momentum
+# that takes a tenth off every running variance before training starts.
+_LOOKED_AT = dataclasses.replace(_REDRAW_ALL, running_var=Draw("constant", 0.9))
 # The toy's TensorFlow net_G has no variables yet when the loop runs over them.
 _KERAS_DEFAULT = Init(weight=Draw("glorot_uniform"))
 
@@ -53,6 +56,8 @@ def with_tab(recipe: Recipe, tab: str) -> Recipe:
     if tab == "mxnet":
         return changed
     changed = changed.replace(init_D=_REDRAW_ALL, init_G=_REDRAW_ALL)
+    if tab == "pytorch" and recipe.name == "dcgan":
+        return changed.replace(init_D=_LOOKED_AT, init_G=_LOOKED_AT)
     if tab == "tensorflow" and recipe.name == "gaussian":
         return changed.replace(init_G=_KERAS_DEFAULT)
     if tab == "tensorflow":
