@@ -112,7 +112,10 @@ def grad_D(loss: Loss, real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, 
     """The derivatives of `loss_D` with respect to both outputs."""
     weight = loss.scale_D * _weight(loss, real)
     if loss.kind == "bce":
-        return weight * (sigmoid(real) - loss.real_label), weight * sigmoid(fake)
+        # Split like the loss itself: sigmoid(o) - label would cancel where D is confident.
+        label = loss.real_label
+        d_real = (1 - label) * sigmoid(real) - label * sigmoid(-real)
+        return weight * d_real, weight * sigmoid(fake)
     return weight * np.ones_like(real), -weight * (fake < loss.margin).astype(fake.dtype)
 
 

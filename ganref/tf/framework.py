@@ -1,0 +1,91 @@
+"""What the framework offers here: versions, devices, threads, numbers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+
+from ganref.spec.errors import UserError
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what libraries write to the terminal below Python out of it; exceptions pass."""
+    try:
+        saved = os.dup(2)
+    except OSError:  # there is no standard error to protect
+        yield
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(sink)
+
+
+# Both are read once, at import. The log level leaves six lines of TensorFlow's start all the same.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if "keras" not in sys.modules:
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+with quiet():
+    import keras
+    import tensorflow as tf
+
+    _GPUS = tf.config.list_physical_devices("GPU")
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(f"Keras runs on {keras.backend.backend()} in this process")
+
+# float32 means float32: newer GPUs would drop 13 bits of every factor otherwise.
+tf.config.experimental.enable_tensor_float_32_execution(False)
+
+DTYPES = ("float32", "float64")
+
+
+def version() -> str:
+    """The framework's name and version."""
+    return f"TensorFlow {tf.__version__} / Keras {keras.__version__}"
+
+
+def devices() -> list[str]:
+    """The devices that can be named here, the processor first."""
+    return ["cpu", *(f"cuda:{i}" for i in range(len(_GPUS)))]
+
+
+def resolve_device(device: str) -> str:
+    """The device to use, by TensorFlow's name. Raises UserError for one that is not here."""
+    if device not in devices():
+        raise UserError(f"TensorFlow has no device {device!r}; there is {', '.join(devices())}")
+    with quiet():  # the first call starts the devices, and GPUs introduce themselves
+        tf.config.list_logical_devices()
+    return device.replace("cpu", "/CPU:0").replace("cuda", "/GPU")
+
+
+def resolve_dtype(dtype: str) -> tf.DType:
+    """The framework's type of that name. Raises UserError for one it does not have."""
+    if dtype not in DTYPES:
+        raise UserError(f"TensorFlow has no dtype {dtype!r} here; there are {', '.join(DTYPES)}")
+    return tf.as_dtype(dtype)
+
+
+def set_threads(threads: int) -> None:
+    """How many cores the framework may use: only before its first operation."""
+    config = tf.config.threading
+    cores = len(os.sched_getaffinity(0))  # what TensorFlow takes if nobody says anything
+    if threads == (config.get_intra_op_parallelism_threads() or cores):
+        return
+    try:
+        config.set_intra_op_parallelism_threads(threads)
+        config.set_inter_op_parallelism_threads(threads)
+    except RuntimeError:
+        warnings.warn(
+            "TensorFlow has started already and keeps its number of threads", stacklevel=2
+        )

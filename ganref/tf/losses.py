@@ -1,0 +1,65 @@
+"""The losses on this framework's tensors; `ganref.spec.losses` has their sources."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from ganref.spec.errors import UserError
+from ganref.spec.losses import Loss
+
+
+def softplus(o: tf.Tensor) -> tf.Tensor:
+    """log(1 + exp(o)), finite and accurate for every finite o."""
+    return tf.nn.softplus(o)
+
+
+def bce(o: tf.Tensor, label: float) -> tf.Tensor:
+    """-label log D - (1 - label) log(1 - D) on logits (001, first equation).
+
+    The two softplus terms are kept apart: softplus(o) - label * o would cancel for large o.
+    """
+    if label == 1:
+        return softplus(-o)
+    return softplus(o) if label == 0 else label * softplus(-o) + (1 - label) * softplus(o)
+
+
+def pulling_away(codes: tf.Tensor) -> tf.Tensor:
+    """PT: the mean squared cosine between the codes (B, n) of different examples
+    (Zhao et al. 2016, section 2.4). Raises UserError for a batch of one."""
+    batch = codes.shape[0]
+    if batch < 2:
+        raise UserError("the repelling term compares examples; it needs a batch of at least 2")
+    unit = codes / tf.norm(codes, axis=1, keepdims=True)
+    cosines = tf.matmul(unit, unit, transpose_b=True)
+    others = tf.linalg.set_diag(cosines, tf.zeros(batch, codes.dtype))
+    return tf.reduce_sum(others * others) / (batch * (batch - 1))
+
+
+def loss_D(loss: Loss, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+    """L_D of the outputs (B,) on real and fake examples, without the r1 term."""
+    if loss.kind == "bce":
+        terms = bce(real, loss.real_label) + bce(fake, 0)
+    else:
+        # Unlike that of tf.maximum, relu's derivative at the margin itself is 0.
+        terms = real + tf.nn.relu(loss.margin - fake)
+    return loss.scale_D * _reduce(loss, terms)
+
+
+def loss_G(loss: Loss, fake: tf.Tensor, codes: tf.Tensor | None = None) -> tf.Tensor:
+    """L_G of D's outputs (B,) on generated examples, and of their codes (B, n) if it repels."""
+    if loss.kind == "bce":
+        return _reduce(loss, bce(fake, 1) if loss.generator == "non_saturating" else -bce(fake, 0))
+    value = _reduce(loss, fake)
+    if loss.repelling:
+        assert codes is not None
+        value = value + loss.repelling * pulling_away(codes)
+    return value
+
+
+def score(loss: Loss, outputs: tf.Tensor) -> tf.Tensor:
+    """What people read off D: a probability for logits, the energy itself for energies."""
+    return tf.sigmoid(outputs) if loss.kind == "bce" else outputs
+
+
+def _reduce(loss: Loss, terms: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(terms) if loss.reduction == "sum" else tf.reduce_mean(terms)
