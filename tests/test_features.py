@@ -348,6 +348,15 @@ def test_unlabelled_images_use_principal_components(digits: Dataset) -> None:
     assert found["mmd_p"].value > 0.01
 
 
+def test_a_test_sees_bytes_on_both_sides(digits: Dataset) -> None:
+    # What is lost in a picture must not give the generator away.
+    samples = np.clip(digits.batch(np.arange(50)) + 0.002, -1, 1)
+    case = assessment.Case(recipe("mlp"), digits, samples)
+    fake, real = case.drawn(10_000, generator())
+    assert fake.dtype == real.dtype == np.uint8
+    assert np.array_equal(fake, digits.array[:50])
+
+
 def test_few_samples_still_get_the_metrics_that_need_few(digits: Dataset) -> None:
     results = assessment.evaluate_samples(recipe("mlp"), digits, digits.batch(np.arange(30)))
     found = {result.name: result for result in results}

@@ -255,7 +255,7 @@ def test_copying_counts_ties_half() -> None:
     train, held_out, fresh = rng.integers(0, 5, (3, 60, 3)).astype(float)
     near = metrics.nearest_distances(fresh, train)
     far = metrics.nearest_distances(held_out, train)
-    assert len({*near, *far}) < 10
+    assert len({*near, *far}) < 20  # of 120
     u = scipy_stats.mannwhitneyu(far, near).statistic / (60 * 60)
     assert metrics.copying(fresh, train, held_out, rng).value == pytest.approx(u)
 
@@ -345,10 +345,11 @@ def test_metrics_that_apply_survive_those_that_do_not() -> None:
 
 def test_diverged_samples_are_said_to_be() -> None:
     r = recipe("gaussian")
-    samples = points.gaussian(3, 100)
-    samples[7] = np.nan
-    results = evaluate.evaluate_samples(r, load("gaussian", r, 0), samples)
-    assert "1 of 100 samples are not finite" in (results[0].error or "")
+    samples = points.gaussian(3, 3000)
+    samples[7] = np.nan  # the tests draw 2,000, and may miss it
+    for result in evaluate.evaluate_samples(r, load("gaussian", r, 0), samples):
+        assert result.value is None
+        assert "1 of 3,000 samples are not finite" in (result.error or "")
     assert evaluate.cheap_metrics(r, load("gaussian", r, 0), samples) == {}
 
 
