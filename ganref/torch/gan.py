@@ -1,0 +1,180 @@
+"""A GAN on this framework: arrays in, arrays out."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganref.spec.recipes import Recipe
+from ganref.spec.state import check_state
+from ganref.spec.steps import Masks, Trace, check_steps
+
+from . import fast, steps
+from .framework import resolve_device, resolve_dtype
+from .layers import Network
+from .optim import Adam
+
+State = dict[str, np.ndarray]
+
+
+def create(
+    recipe: Recipe,
+    weights: State,
+    device: str = "cpu",
+    dtype: str = "float32",
+    compile: str = "auto",
+) -> GAN:
+    """A GAN with these initial weights. Raises UserError for an unknown device or dtype."""
+    return GAN(recipe, weights, device, dtype, compile)
+
+
+class GAN:
+    """See `ganref.backend.GAN` for the contract. `compiled` is "yes", or why steps are not."""
+
+    def __init__(
+        self, recipe: Recipe, weights: State, device: str, dtype: str, compile: str
+    ) -> None:
+        self.recipe, self.dtype = recipe, dtype
+        self.device = resolve_device(device)
+        self._type = resolve_dtype(dtype)
+        check_state(recipe, weights, weights_only=True)
+        self.net_G = Network(recipe.generator, weights, self._type).to(self.device)
+        self.net_D = Network(recipe.discriminator, weights, self._type).to(self.device)
+        self.trainer_D = Adam(self.net_D, recipe.adam_D)
+        self.trainer_G = Adam(self.net_G, recipe.adam_G, recipe.ema)
+        self.compiled = fast.why_eager(recipe, self.device, compile) or "yes"
+
+    def train_steps(
+        self,
+        X: np.ndarray,
+        Z: np.ndarray,
+        *,
+        Z_G: np.ndarray | None = None,
+        masks: Masks | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """k steps: (loss_D, loss_G), each (k,)."""
+        return self.train_trace(X, Z, Z_G=Z_G, masks=masks)[:2]
+
+    def train_trace(
+        self,
+        X: np.ndarray,
+        Z: np.ndarray,
+        *,
+        Z_G: np.ndarray | None = None,
+        masks: Masks | None = None,
+    ) -> Trace:
+        """k steps, with D's mean scores beside the losses."""
+        check_steps(self.recipe, X, Z, Z_G, masks)
+        real, noise, kept = self._native(X), self._native(Z), self._masks(masks)
+        fresh = None if Z_G is None else self._native(Z_G)
+        trainers = self.trainer_D, self.trainer_G
+        rows: list[Tensor] = []
+        if (compiled := self._compiled_step(X.shape[1])) is not None:
+            rows = fast.run_steps(compiled, self.recipe, real, noise, fresh, kept, *trainers)
+        else:
+            for i in range(len(X)):
+                rows += steps.step(
+                    real[i],
+                    noise[i],
+                    None if fresh is None else fresh[i],
+                    {name: mask[i] for name, mask in kept.items()},
+                    self.net_D,
+                    self.net_G,
+                    self.recipe,
+                    *trainers,
+                )
+        # One transfer per call: asking for a number after each step would stall the device.
+        trace = torch.stack(rows).reshape(-1, 5) if rows else real.new_empty(0, 5)
+        return Trace(*trace.T.cpu().numpy())
+
+    def update_D(self, X: np.ndarray, Z: np.ndarray, *, masks: Masks | None = None) -> float:
+        """The readable update of D on one batch: its loss."""
+        args = self._native(X), self._native(Z), self.net_D, self.net_G
+        return float(steps.update_D(*args, self.recipe, self.trainer_D, self._masks(masks))[0])
+
+    def update_G(self, Z: np.ndarray, *, masks: Masks | None = None) -> float:
+        """One readable update of G: its loss."""
+        args = self._native(Z), self.net_D, self.net_G
+        return float(steps.update_G(*args, self.recipe, self.trainer_G, self._masks(masks))[0])
+
+    def gradients(
+        self,
+        X: np.ndarray,
+        Z: np.ndarray,
+        *,
+        Z_G: np.ndarray | None = None,
+        masks: Masks | None = None,
+    ) -> State:
+        """The gradients of loss_D and loss_G at the present weights, by parameter name."""
+        recipe, kept = self.recipe, self._masks(masks)
+        fake_X, _ = self.net_G(self._native(Z), update_stats=False)
+        *_, grad_D = steps.gradient_D(self._native(X), fake_X, self.net_D, recipe, kept, False)
+        latent = self._native(Z if Z_G is None else Z_G[0])
+        fake_X, tape_G = self.net_G(latent, update_stats=False)
+        own, nets = {name: mask[2] for name, mask in kept.items()}, (self.net_D, self.net_G)
+        *_, grad_G = steps.gradient_G(fake_X, tape_G, *nets, recipe, own, False)
+        named = self.trainer_G.named(grad_G) | self.trainer_D.named(grad_D)
+        return {name: _array(g) for name, g in named.items()}
+
+    @torch.no_grad()
+    def generate(
+        self, Z: np.ndarray, *, batch_stats: bool = False, ema: bool = False
+    ) -> np.ndarray:
+        """Samples (n, *data)."""
+        how = {"training": batch_stats, "update_stats": False}
+        weights = {}
+        if ema:
+            names = dict(self.net_G.named_parameters())
+            weights = dict(zip(names, self.trainer_G.average, strict=True))
+        args = (self._native(Z),)
+        return _array(torch.func.functional_call(self.net_G, weights, args, how)[0])
+
+    @torch.no_grad()
+    def discriminate(self, X: np.ndarray) -> np.ndarray:
+        """Logits (n,), or energies."""
+        return _array(self.net_D(self._native(X), training=False, update_stats=False)[0])
+
+    def state(self) -> State:
+        """A copy of everything that training changes, by the spec's names."""
+        state: State = {}
+        for net, trainer in ((self.net_G, self.trainer_G), (self.net_D, self.trainer_D)):
+            state |= {name: _array(t) for name, t in self._tensors(net, trainer).items()}
+            state[f"{net.spec.name}.step"] = np.array(trainer.steps, np.int64)
+        return state
+
+    @torch.no_grad()
+    def load_state(self, state: State) -> None:
+        """Restore a state. Raises UserError, with nothing changed, if it is not this recipe's."""
+        check_state(self.recipe, state)
+        for net, trainer in ((self.net_G, self.trainer_G), (self.net_D, self.trainer_D)):
+            for name, tensor in self._tensors(net, trainer).items():
+                tensor.copy_(torch.tensor(state[name]))
+            trainer.set_steps(int(state[f"{net.spec.name}.step"]))
+
+    def _compiled_step(self, batch_size: int) -> fast.Step | None:
+        """The compiled step, if there is one; `compiled` says why not."""
+        if self.compiled == "yes":
+            try:
+                return fast.compile_steps(self.recipe, self._type, batch_size)
+            except Exception as error:  # a compiler is never required, and fails in many ways
+                self.compiled = f"it failed: {' '.join(str(error).split())[:200]}"
+        return None
+
+    def _tensors(self, net: Network, trainer: Adam) -> dict[str, Tensor]:
+        tensors = net.params | net.stats
+        lists = {"m": trainer.m, "v": trainer.v} | ({"ema": trainer.average} if trainer.ema else {})
+        for suffix, own in lists.items():
+            tensors |= {f"{name}.{suffix}": t for name, t in trainer.named(own).items()}
+        return tensors
+
+    def _native(self, array: np.ndarray) -> Tensor:
+        return torch.tensor(array, dtype=self._type, device=self.device)
+
+    def _masks(self, masks: Masks | None) -> dict[str, Tensor]:
+        return {n: torch.tensor(mask, device=self.device) for n, mask in (masks or {}).items()}
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    """A copy that belongs to the caller, in the spec's layout."""
+    return np.array(tensor.detach().cpu().numpy(), order="C")

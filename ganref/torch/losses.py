@@ -1,0 +1,64 @@
+"""The losses on this framework's tensors: `ganref.spec.losses`, which explains the formulas."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from ganref.spec.errors import UserError
+from ganref.spec.losses import Loss
+
+
+def softplus(o: torch.Tensor) -> torch.Tensor:
+    """log(1 + exp(o)), finite and accurate for every finite o."""
+    # F.softplus turns linear at 20, which is 2e-9 away in float64.
+    return -F.logsigmoid(-o)
+
+
+def bce(o: torch.Tensor, label: float) -> torch.Tensor:
+    """-label log D - (1 - label) log(1 - D) on logits."""
+    if label == 1:
+        return -F.logsigmoid(o)
+    return softplus(o) if label == 0 else label * softplus(-o) + (1 - label) * softplus(o)
+
+
+def pulling_away(codes: torch.Tensor) -> torch.Tensor:
+    """PT: the mean squared cosine between the codes (B, n) of different examples.
+
+    Raises UserError for a batch of one."""
+    batch = len(codes)
+    if batch < 2:
+        raise UserError("the repelling term compares examples; it needs a batch of at least 2")
+    unit = codes / (codes * codes).sum(1, keepdim=True).sqrt()
+    cosines = unit @ unit.T
+    squares = cosines * cosines
+    return (squares.sum() - squares.diagonal().sum()) / (batch * (batch - 1))
+
+
+def loss_D(loss: Loss, real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+    """L_D of the outputs (B,) on real and fake examples, without the r1 term."""
+    if loss.kind == "bce":
+        terms = bce(real, loss.real_label) + bce(fake, 0)
+    else:
+        terms = real + F.relu(loss.margin - fake)
+    return loss.scale_D * _reduce(loss, terms)
+
+
+def loss_G(loss: Loss, fake: torch.Tensor, codes: torch.Tensor | None = None) -> torch.Tensor:
+    """L_G of D's outputs (B,) on generated examples, and of their codes (B, n) if it repels."""
+    if loss.kind == "bce":
+        return _reduce(loss, bce(fake, 1) if loss.generator == "non_saturating" else -bce(fake, 0))
+    value = _reduce(loss, fake)
+    if loss.repelling:
+        assert codes is not None
+        value = value + loss.repelling * pulling_away(codes)
+    return value
+
+
+def score(loss: Loss, outputs: torch.Tensor) -> torch.Tensor:
+    """What people read off D: a probability for logits, the energy itself for energies."""
+    return outputs.sigmoid() if loss.kind == "bce" else outputs
+
+
+def _reduce(loss: Loss, terms: torch.Tensor) -> torch.Tensor:
+    return terms.sum() if loss.reduction == "sum" else terms.mean()
