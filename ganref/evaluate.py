@@ -1,13 +1,42 @@
-"""The metrics of a run's samples, as a table and as JSON."""
+"""python -m ganref.evaluate RUN_OR_CHECKPOINT: how good the samples are, as a table and as JSON.
+
+The samples come from the run's own noise, so that the numbers are the same on every backend.
+"""
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
+import json
+from pathlib import Path
 from typing import Any
 
-from .assessment import Result, cheap_metrics, evaluate_samples
+import numpy as np
 
-__all__ = ["Result", "as_json", "cheap_metrics", "evaluate_samples", "table"]
+from . import cli, data, plots, rng
+from .assessment import Result, cheap_metrics, evaluate_samples
+from .backend import BACKENDS
+from .checkpoint import find, write_atomically
+from .sample import generate, restore
+from .spec import UserError
+
+__all__ = ["Result", "as_json", "cheap_metrics", "evaluate_samples", "main", "table"]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = cli.Parser(prog="ganref.evaluate", description=__doc__)
+    p.add_argument("run", type=Path, help="a run directory or a checkpoint file")
+    p.add_argument("--num", type=cli.positive(int), default=10_000, help="samples (default 10,000)")
+    p.add_argument("--backend", help=f"one of {', '.join(BACKENDS)} (default: the run's own)")
+    p.add_argument("--data", help="another data set to measure against (default: the run's own)")
+    p.add_argument("--seed", type=int, default=0, help="of samples and tests (default 0)")
+    p.add_argument("--device", default="auto")
+    p.add_argument("--threads", type=cli.positive(int))
+    p.add_argument("--ema", action="store_true", help="use the average of G's weights")
+    p.add_argument("--inception", action="store_true", help="standard FID and KID too")
+    p.add_argument("--out", type=Path, help="where evaluation.json and .png go (default: the run)")
+    return p
 
 
 def table(results: list[Result]) -> str:
@@ -26,3 +55,40 @@ def table(results: list[Result]) -> str:
 def as_json(results: list[Result]) -> list[dict[str, Any]]:
     """The results as `evaluation.json` holds them."""
     return [dataclasses.asdict(result) for result in results]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Generate, measure, print, draw, write. Raises UserError."""
+    args = parser().parse_args(argv)
+    checkpoint = find(args.run)
+    recipe = checkpoint.recipe
+    if args.ema and not recipe.ema:
+        raise UserError("this run kept no average of G's weights; train with --ema 0.999, say")
+    dataset = data.load(args.data or checkpoint.data, recipe, checkpoint.seed)
+    config, gan = restore(checkpoint, args.backend, args.device, args.threads)
+    samples = generate(gan, recipe, args.seed, args.num, rng.EVALUATION, ema=args.ema)
+    results = evaluate_samples(recipe, dataset, samples, args.seed, inception=args.inception)
+    out = args.out or (args.run if args.run.is_dir() else args.run.parent)
+    report = {
+        "recipe": recipe.name,
+        "step": checkpoint.step,
+        "backend": config.backend,
+        "data": dataset.name,
+        "samples": args.num,
+        "seed": args.seed,
+        "ema": args.ema,
+        "results": as_json(results),
+    }
+    with plots.disk_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+    write_atomically(out / "evaluation.json", json.dumps(report, indent=1).encode())
+    shown = dataset.batch(np.arange(min(len(dataset), 1000 if samples.ndim == 2 else 64)))
+    plots.beside(out / "evaluation.png", samples[: len(shown)], shown, recipe.name)
+    print(f"{args.num:,} samples of {recipe.name} at step {checkpoint.step:,}, on {dataset.name}")
+    print(table(results))
+    print(f"written: {out / 'evaluation.json'}, {out / 'evaluation.png'}")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run_main(main, "ganref.evaluate")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from . import plots, rng
+from .assessment import cheap_metrics
 from .backend import GAN
 from .checkpoint import Checkpoint, save_latest
 from .data import Dataset
+from .detect import Alarm, Watch
 from .run import Config, RunDirectory
 from .spec.recipes import Recipe
 from .spec.steps import Trace
@@ -51,6 +54,7 @@ class Options:
     progress: bool = True
     tensorboard: bool = False
     gif: bool = False
+    evaluate_every: int | None = None  # epochs between two rows with metrics
     versions: dict[str, str] = field(default_factory=dict)
 
 
@@ -138,7 +142,8 @@ def train(
         for steps, batch in _ahead(source, stops):
             trace = gan.train_trace(batch.X, batch.Z, Z_G=batch.Z_G, masks=batch.masks)
             bar.update(len(steps))
-            logger.record(steps, trace)
+            for alarm in logger.record(steps, trace):
+                tqdm.write(f"{config.recipe.name}: warning: {alarm.words}", file=sys.stderr)
             losses = (f"{v:.3f}" for v in per_example(config.recipe, trace)[:2])
             speed = bar.format_dict["rate"] or 0.0
             bar.set_postfix_str(
@@ -198,9 +203,15 @@ class Logger:
         pictures = rng.Stream(config.seed, rng.PICTURES)
         self.noise = rng.latent(config.recipe, pictures, range(1), (shown,))[0]
         self.board = plots.board(run.path) if options.tensorboard else None
+        rows = rng.permutation(rng.Stream(config.seed, rng.EVALUATION), 0, len(dataset))
+        self.watch = Watch(config.recipe, dataset.batch(rows[:48]))
+        self.watch.replay(logged, past)
+        self.metrics: dict[str, list[tuple[int, float]]] = {}
+        for row in past:
+            self._note_metrics(row["step"], row.get("metrics", {}))
 
-    def record(self, steps: range, trace: Trace) -> None:
-        """Log these steps, and do what is due after them."""
+    def record(self, steps: range, trace: Trace) -> list[Alarm]:
+        """Log these steps, and do what is due after them; what the detectors have noticed."""
         bad = [(int(np.argmin(np.isfinite(v))), n, v) for n, v in
                zip(Trace._fields[:2], trace, strict=False) if not np.isfinite(v).all()]  # fmt: skip
         if bad:
@@ -213,11 +224,13 @@ class Logger:
         self.epoch_steps += len(steps)
         every, per_epoch = self.options.checkpoint_every, self.source.steps_per_epoch
         last = steps.stop == self.config.steps
+        alarms = self.watch.observe(steps.start + 1, trace)
         if steps.stop % per_epoch == 0 or last:
-            self._epoch(steps.stop)
+            alarms += self._epoch(steps.stop)
         overdue = time.perf_counter() - self.saved_at > 30 and steps.stop % per_epoch == 0
         if last or (steps.stop % every == 0 if every else overdue):
             self.checkpoint(steps.stop)
+        return alarms
 
     def checkpoint(self, step: int) -> None:
         """Save the state, whole or not at all."""
@@ -238,7 +251,7 @@ class Logger:
             self.board.close()
         return self.row
 
-    def _epoch(self, step: int) -> None:
+    def _epoch(self, step: int) -> list[Alarm]:
         now = time.perf_counter()
         per_epoch = self.source.steps_per_epoch
         epoch = -(-step // per_epoch)
@@ -254,8 +267,14 @@ class Logger:
             "examples_per_sec": examples / max(now - self.epoch_started, 1e-9),
             "seconds": self.seconds_before + now - self.started,
         }
-        self.run.append_metrics(self.row)
         samples = self.gan.generate(self.noise)
+        alarms = self.watch.inspect(step, samples)
+        self.row |= self.watch.fields()
+        every = self.options.evaluate_every
+        if every and (epoch % every == 0 or step == self.config.steps):
+            self.row["metrics"] = self._evaluate()
+            self._note_metrics(step, self.row["metrics"])
+        self.run.append_metrics(self.row)
         plots.save_samples(self.run.samples / f"epoch_{epoch:04d}", samples)
         if self.board:
             plots.log_to_board(self.board, self.row, samples)
@@ -263,12 +282,24 @@ class Logger:
         if now - self.drawn_at > PICTURE_SECONDS:
             self._draw(samples)
             self.drawn_at = time.perf_counter()
+        return alarms
+
+    def _evaluate(self) -> dict[str, float]:
+        """The cheap metrics of 1,000 samples from fixed noise."""
+        pictures = rng.Stream(self.config.seed, rng.PICTURES)
+        batches = rng.latent(self.config.recipe, pictures, range(1, 5), (250,))
+        samples = np.concatenate([self.gan.generate(Z) for Z in batches])
+        return cheap_metrics(self.config.recipe, self.dataset, samples, self.config.seed)
+
+    def _note_metrics(self, step: int, found: dict[str, float]) -> None:
+        for name, value in found.items():
+            self.metrics.setdefault(name, []).append((step, value))
 
     def _draw(self, samples: np.ndarray | None = None) -> None:
         if samples is None:
             samples = self.gan.generate(self.noise)
         path, recipe = self.run.path / "progress.png", self.config.recipe
-        plots.progress(path, recipe, self._trace(), samples, self._points())
+        plots.progress(path, recipe, self._trace(), samples, self._points(), self.metrics)
 
     def _trace(self) -> Trace:
         self.traces = [Trace(*map(np.concatenate, zip(*self.traces, strict=True)))]

@@ -4,6 +4,7 @@ without pyplot, so that nothing here needs a screen."""
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,24 @@ def save_samples(stem: Path, samples: np.ndarray) -> Path:
 
 
 def progress(
-    path: Path, recipe: Recipe, trace: Trace, samples: np.ndarray, real: np.ndarray | None
+    path: Path,
+    recipe: Recipe,
+    trace: Trace,
+    samples: np.ndarray,
+    real: np.ndarray | None,
+    metrics: Mapping[str, list[tuple[int, float]]] | None = None,
 ) -> None:
-    """The two panels: loss curves over real and generated samples."""
-    figure = _figure(6, 8.4)
-    curves, below = figure.subplots(2, 1, height_ratios=(2, 3))
+    """The two panels: loss curves over real and generated samples; between them a third one for
+    metrics, lists of (step, value), where there are some."""
+    figure = _figure(6, 10 if metrics else 8.4)
+    if metrics:
+        curves, middle, below = figure.subplots(3, 1, height_ratios=(2, 1.4, 3))
+        for name, pairs in metrics.items():
+            middle.plot(*zip(*pairs, strict=True), ".-", lw=1, label=name)
+        middle.set(xlabel="step", yscale="symlog")
+        middle.legend(fontsize=7, loc="upper right")
+    else:
+        curves, below = figure.subplots(2, 1, height_ratios=(2, 3))
     scale = recipe.batch_size if recipe.loss.reduction == "sum" else 1
     for values, name, colour in ((trace.loss_D, "loss_D", BLUE), (trace.loss_G, "loss_G", ORANGE)):
         _curve(curves, values / scale, name, colour)
@@ -184,6 +198,24 @@ def _points_frame(samples: np.ndarray, real: np.ndarray | None, title: str) -> A
         axes.set_adjustable("box")
     figure.canvas.draw()
     return Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())
+
+
+def beside(path: Path, samples: np.ndarray, real: np.ndarray, title: str) -> None:
+    """Generated samples beside real examples, on the same scale."""
+    figure = _figure(10, 5.4)
+    panels = figure.subplots(1, 2, sharex=samples.ndim == 2, sharey=samples.ndim == 2)
+    for axes, examples, name, colour in zip(
+        panels, (samples, real), ("generated", "real"), (ORANGE, BLUE), strict=True
+    ):
+        if samples.ndim == 2:
+            axes.scatter(*examples.T, s=6, color=colour, alpha=0.5, linewidths=0)
+            axes.set(aspect="equal")
+        else:
+            axes.imshow(grid(examples), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            axes.axis("off")
+        axes.set_title(f"{title}, {name}")
+    with disk_errors(path):
+        figure.savefig(path, dpi=100)
 
 
 def comparison(path: Path, report: dict[str, Any]) -> None:

@@ -49,6 +49,8 @@ def parser() -> argparse.ArgumentParser:
     g.add_argument("--resume", metavar="RUN", help="go on with a run, in any backend")
     g.add_argument("--checkpoint-every", type=number, metavar="STEPS")
     g.add_argument("--keep", type=int, help="checkpoints to keep, 0 is all (default 2)")
+    g.add_argument("--evaluate-every", type=number, metavar="EPOCHS",
+                   help="metrics of the samples in metrics.jsonl and progress.png")  # fmt: skip
     g.add_argument("--tensorboard", action="store_true", help="event files too")
     g.add_argument("--gif", action="store_true", help="the samples of all epochs as one GIF")
     g.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -217,6 +219,7 @@ def main(argv: list[str] | None = None) -> int:
         progress="quiet" not in args,
         tensorboard="tensorboard" in args,
         gif="gif" in args,
+        evaluate_every=args.get("evaluate_every"),
         versions=made_with,
     )
     start = checkpoint.step if checkpoint else 0

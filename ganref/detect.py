@@ -1,0 +1,184 @@
+"""Detectors for the training loop: what the lab shows, noticed while it happens.
+
+Each looks at numbers that a run has anyway (its trace, and the samples of an epoch's end), says a
+thing once, and never changes what is computed. What a run has noticed follows from its `steps.csv`
+and `metrics.jsonl` alone, so that a resumed run goes on where it stopped (`Watch.replay`).
+
+- *saturation*: D is so sure that the loss passes nothing on to G. The mean over the batch of the
+  derivative of L_G to D's logit is D(G(z)) under minimax and 1 - D(G(z)) under the non-saturating
+  loss (`spec.losses.grad_G`), so the trace's score is all it takes. An energy's derivative is 1.
+- *collapse*: the samples have lost their diversity. Arora and Zhang 2017 look for duplicates
+  among few samples; this is the distance that the closest fifth of all pairs do not exceed, as a
+  share of the same among as many real examples.
+- *divergence*: a loss has grown past all bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .spec.recipes import Recipe
+from .spec.steps import Trace
+
+WINDOW = 100  # steps whose mean counts as one reading
+PATIENCE = 3  # readings in a row before a saturated D is believed to stay so
+
+WEAK = 0.01  # of G's gradient: what a loss passes on no longer
+UNBOUNDED = 50.0  # a loss per example, in nats or in margins: far past what float32 tells from 0
+GROWN = 10.0  # how many times its least reading an energy must be, too
+
+SAMPLES = 48  # 1,128 pairs: enough for a fifth of them, and cheap
+CLOSEST = 0.2  # of the pairs: more than the 12% that share one of eight modes, fewer than 33%
+EVERY = 250  # steps between two looks at samples
+LOW, HIGH = 0.2, 0.35  # a diversity that is lost, and one that was had
+NEVER = 10_000  # steps after which diversity that never came counts as lost
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """What was noticed ("saturation", "collapse" or "divergence"), after which step, in words."""
+
+    kind: str
+    step: int
+    words: str
+
+
+def spread(examples: np.ndarray) -> float:
+    """The distance that the closest fifth of all pairs of the first examples (n, *shape) do not
+    exceed; NaN for fewer than two."""
+    rows = examples[:SAMPLES].reshape(len(examples[:SAMPLES]), -1).astype(np.float64)
+    if len(rows) < 2:
+        return float("nan")
+    # With the mean at the origin, the products below do not cancel where the spread is small.
+    rows = rows - rows.mean(0)
+    squares = (rows * rows).sum(1)
+    pairs = squares[:, None] + squares - 2 * rows @ rows.T
+    np.fill_diagonal(pairs, np.inf)
+    # The whole matrix holds every pair twice, and nothing else that is finite.
+    place = int(CLOSEST * len(rows) * (len(rows) - 1))
+    return float(np.sqrt(max(np.partition(pairs, place, axis=None)[place], 0.0)))
+
+
+class Watch:
+    """The detectors of one run.
+
+    `real` are some 48 real examples (n, *data), drawn at random, which the samples are measured by.
+    """
+
+    def __init__(self, recipe: Recipe, real: np.ndarray) -> None:
+        self.recipe = recipe
+        self.alarms: list[Alarm] = []
+        self._real_spread = spread(real)
+        self._rest = np.empty((3, 0))
+        self._weak = 0
+        self._least = float("inf")
+        self._looked = self._low = 0
+        self._best = 0.0
+        self._signal: float | None = None
+        self._diversity: float | None = None
+
+    def observe(self, first_step: int, trace: Trace) -> list[Alarm]:
+        """Take in the trace of consecutive steps, numbered from 1; what is new in it."""
+        chunk = np.array([trace.loss_D, trace.loss_G, trace.D_G_z2], np.float64)
+        values = np.concatenate([self._rest, chunk], 1)
+        start = first_step - self._rest.shape[1]
+        whole = values.shape[1] // WINDOW
+        self._rest = values[:, whole * WINDOW :]
+        if not whole:
+            return []
+        before = len(self.alarms)
+        means = values[:, : whole * WINDOW].reshape(3, whole, WINDOW).mean(2)
+        for i, (loss_D, loss_G, D_G_z) in enumerate(means.T.tolist()):
+            step = start + (i + 1) * WINDOW - 1
+            self._saturation(step, D_G_z)
+            self._divergence(step, loss_D, loss_G)
+        return self.alarms[before:]
+
+    def inspect(self, step: int, samples: np.ndarray) -> list[Alarm]:
+        """Look at samples (n, *data) drawn after that step, always from the same noise; what is
+        new. Most calls return at once: samples are looked at every 250 steps."""
+        if step - self._looked < EVERY:
+            return []
+        found = spread(samples) / self._real_spread if self._real_spread else float("nan")
+        return self._collapse(step, found if np.isfinite(found) else None)
+
+    def fields(self) -> dict[str, Any]:
+        """What a row of metrics.jsonl says: the share of its gradient that the loss passes on to G
+        (over the last 100 steps), the samples' diversity when last looked at (1 is the data's),
+        and the kinds of all alarms so far."""
+        return {
+            "G_signal": self._signal,
+            "diversity": self._diversity,
+            "warnings": [alarm.kind for alarm in self.alarms],
+        }
+
+    def replay(self, trace: Trace, rows: Iterable[dict[str, Any]]) -> None:
+        """Take in what a run has logged so far, from its first step: its trace and the rows of
+        metrics.jsonl. What was noticed then is not said again."""
+        self.observe(1, trace)
+        for row in rows:
+            if row["step"] - self._looked >= EVERY:
+                self._collapse(row["step"], row.get("diversity"))
+
+    def _saturation(self, step: int, D_G_z: float) -> None:
+        loss = self.recipe.loss
+        if loss.kind != "bce":
+            self._signal = 1.0
+            return
+        minimax = loss.generator == "minimax"
+        self._signal = D_G_z if minimax else 1 - D_G_z
+        self._weak = self._weak + 1 if self._signal < WEAK else 0
+        if self._weak < PATIENCE:
+            return
+        cure = (
+            "--generator-loss non_saturating, a smaller --lr-D, or --label-smoothing 0.1"
+            if minimax
+            else "a larger --lr-D or a smaller --lr-G"
+        )
+        self._raise(
+            "saturation", step,
+            f"D(G(z)) has been {D_G_z:.2g} on average for {PATIENCE * WINDOW} steps: D is"
+            f" {'sure' if minimax else 'fooled'}, and the loss passes on {self._signal:.1g} of its"
+            f" gradient to G; try {cure}",
+        )  # fmt: skip
+
+    def _divergence(self, step: int, *losses: float) -> None:
+        loss = self.recipe.loss
+        unit = self.recipe.batch_size if loss.reduction == "sum" else 1
+        level = max(map(abs, losses)) / unit
+        limit = UNBOUNDED
+        if loss.kind == "margin":  # energies are in the data's units: only growth tells
+            self._least = min(self._least, level)
+            limit = max(UNBOUNDED * loss.margin, GROWN * self._least)
+        if level > limit:
+            self._raise(
+                "divergence", step,
+                f"the losses diverge: {level:,.3g} per example on average over {WINDOW} steps;"
+                " try a smaller --lr, or --r1 1",
+            )  # fmt: skip
+
+    def _collapse(self, step: int, diversity: float | None) -> list[Alarm]:
+        self._looked, self._diversity = step, diversity
+        if diversity is None:
+            return []
+        self._best = max(self._best, diversity)
+        self._low = self._low + 1 if diversity < LOW else 0
+        before = len(self.alarms)
+        # An untrained G makes one thing out of all noise too: that is no collapse yet.
+        if self._low >= 2 and (self._best >= HIGH or step >= NEVER):
+            repel = "--repelling 0.1" if self.recipe.loss.kind == "margin" else "--r1 0.1"
+            self._raise(
+                "collapse", step,
+                f"the samples have lost their diversity: the closest fifth of their pairs are"
+                f" {diversity:.1%} as far apart as the data's; try {repel},"
+                f" --G-updates {self.recipe.G_updates + 2}, or a smaller --lr-D",
+            )  # fmt: skip
+        return self.alarms[before:]
+
+    def _raise(self, kind: str, step: int, words: str) -> None:
+        if kind not in (alarm.kind for alarm in self.alarms):
+            self.alarms.append(Alarm(kind, step, f"step {step:,}: {words}"))
