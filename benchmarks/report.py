@@ -1,0 +1,155 @@
+"""From measured turns to numbers, and from numbers to a table; and what they were measured on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import ganref
+
+UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Median, quartiles and extremes of repetitions."""
+    q1, median, q3 = (float(q) for q in np.percentile(values, (25, 50, 75)))
+    return {"median": median, "q1": q1, "q3": q3, "min": min(values), "max": max(values)}
+
+
+def step_times(row: dict[str, Any]) -> list[float]:
+    """Seconds per step of each repetition."""
+    return [turn["seconds"] / turn["steps"] for turn in row["rounds"]]
+
+
+def summarise(row: dict[str, Any], rate: float | None) -> None:
+    """Add to a measured row what follows from its turns; `rate` is the machine's best matrix
+    product in FLOP/s."""
+    times = step_times(row)
+    batch, step = row["batch_size"], spread(times)
+    row["step_s"] = step
+    row["examples_per_s"] = spread([batch / t for t in times])
+    first = row["steps_per_call"]
+    row["compile_s"] = max(0.0, row["first_call_s"] - first * step["median"])
+    rest = max(0, row["run_steps"] - first) * step["median"]
+    row["run_s"] = row["startup_s"] + row["create_s"] + row["first_call_s"] + rest
+    row["flops_per_s"] = row["flops_per_example"] * batch / step["median"]
+    row["share_of_matmul"] = row["flops_per_s"] / rate if rate else None
+    row["diverged"] = not all(turn["finite"] for turn in row["rounds"])
+
+
+def add_ratios(rows: list[dict[str, Any]]) -> None:
+    """Add how many times as fast as the same framework's plain loop each row is: the ratio of
+    every round, since a round's two turns had the same neighbours."""
+    plain = {r["backend"]: step_times(r) for r in rows if r["mode"] == "plain" and r.get("rounds")}
+    for row in rows:
+        if row.get("rounds") and row["mode"] != "plain" and row["backend"] in plain:
+            pairs = zip(plain[row["backend"]], step_times(row), strict=False)
+            row["ratio"] = spread([slow / fast for slow, fast in pairs])
+
+
+def seconds(*values: float) -> str:
+    """Times with three figures and a unit that fits the last: "1.20 ms", "0.90 .. 1.20 ms"."""
+    unit, scale = next(u for u in UNITS if values[-1] >= u[1] or u is UNITS[-1])
+    parts = [value / scale for value in values]
+    digits = 2 if parts[-1] < 10 else 1 if parts[-1] < 100 else 0
+    return " .. ".join(f"{part:.{digits}f}" for part in parts) + f" {unit}"
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """All rows for a terminal; what was not timed says why."""
+    head = ("recipe", "backend", "mode", "batch", "width", "examples/s", "step", "min..max",
+            "×plain", "run", "matmul", "memory", "input")  # fmt: skip
+    lines = [head, *(_cells(row) for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    out = []
+    for line in lines:
+        cells = [c.ljust(w) if i < 3 else c.rjust(w)
+                 for i, (c, w) in enumerate(zip(line, widths, strict=False))]  # fmt: skip
+        out.append("  ".join([*cells, *line[len(head) :]]).rstrip())
+    return "\n".join(out)
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    name = (row["recipe"], row["backend"], row["mode"], str(row["batch_size"]),
+            str(row["width"] or "-"))  # fmt: skip
+    if "step_s" not in row:
+        return (*name, *("-",) * 8, row["why"])
+    step, ratio, share = row["step_s"], row.get("ratio"), row["share_of_matmul"]
+    memory = row["device_memory"] or row["peak_memory"]
+    return (
+        *name,
+        f"{row['examples_per_s']['median']:,.0f}",
+        seconds(step["median"]),
+        seconds(step["min"], step["max"]),
+        f"{ratio['median']:.2f}" if ratio else "-",
+        seconds(row["run_s"]),
+        f"{share:.1%}" if share is not None else "-",
+        f"{memory / 2**20:,.0f} MiB",
+        f"{row['input_share']:.1%}" if row.get("input_share") is not None else "-",
+        *(["not finite"] if row["diverged"] else []),
+    )
+
+
+def rates_line(rates: dict[str, list[float]]) -> str:
+    """The matrix-product rates of all frameworks."""
+    parts = [f"{name} {max(found) / 1e9:,.1f}" for name, found in rates.items() if found]
+    return "matrix product, best of the run, GFLOP/s: " + (", ".join(parts) or "none")
+
+
+def environment(threads: int, device: str) -> dict[str, Any]:
+    """The machine and what runs on it, without anything that names it."""
+    fields = _processor()
+    wanted = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd")
+    flags = fields.get("flags", fields.get("Features", "")).split()
+    family = [fields.get(key, "?") for key in ("cpu family", "model", "stepping")]
+    return {
+        "processor": fields.get("model name", platform.machine()),
+        "processor_family": " ".join(family),
+        "instructions": [flag for flag in wanted if flag in flags],
+        "cores": len(os.sched_getaffinity(0)),
+        "threads": threads,
+        "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "device": device,
+        "gpus": _gpus() if device != "cpu" else [],
+        "load_before": os.getloadavg(),
+        "versions": {
+            "ganref": ganref.__version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+        },
+    }
+
+
+def _processor() -> dict[str, str]:
+    """The fields of /proc/cpuinfo for one core, or nothing where there is none."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return {}
+    pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line)
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def _gpus() -> list[str]:
+    fields = "name,driver_version,memory.total"
+    try:
+        asked = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"]
+        return subprocess.run(asked, capture_output=True, text=True).stdout.strip().splitlines()
+    except OSError:
+        return []
+
+
+def busy(load: tuple[float, float, float], threads: int) -> str:
+    """A warning if others use the machine, or nothing."""
+    if load[0] < 0.5:
+        return ""
+    return (
+        f"load average {load[0]:.1f} with {threads} threads asked for: "
+        "others use this machine, and the spread will show it"
+    )

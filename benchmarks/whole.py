@@ -1,0 +1,173 @@
+"""python -m benchmarks.whole: whole commands against the clock, imports and compilation included.
+
+For each backend the time of `python -m ganref.train --backend B` in a new process, from its start
+to its end, and that of a program that makes the same steps with the plain loop of that framework
+and does nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from ganref import cli, data, loop
+from ganref.backend import BACKENDS, check_backend, is_installed
+from ganref.checkpoint import disk_errors
+from ganref.init import initial_weights
+from ganref.spec import recipe
+
+from . import report
+from .workers import environment
+
+SETTLE = 1.0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = cli.Parser(prog="benchmarks.whole", description=__doc__.splitlines()[0])
+    number = cli.positive(int)
+    p.add_argument("--recipe", default="gaussian")
+    p.add_argument("--backends", help="comma-separated (default: all that are installed)")
+    p.add_argument("--steps", type=number, help="default those of the recipe's default run")
+    p.add_argument("--compile", choices=("auto", "on", "off"), help="for ganref.train")
+    p.add_argument("--threads", type=number, help="the same for all (default all cores)")
+    p.add_argument("--repeats", type=number, default=3, help="of each command (default 3)")
+    p.add_argument("--warm", action="store_true", help="keep compilers' caches between repetitions"
+                   " (default: nothing was compiled before)")  # fmt: skip
+    p.add_argument("--out", type=Path, default=Path("speed"), help="default speed")
+    p.add_argument("--plain-loop", choices=tuple(BACKENDS), help=argparse.SUPPRESS)
+    return p
+
+
+def plain_loop(args: argparse.Namespace) -> int:
+    """The program that is measured against: imports, data, weights, draws, plain steps."""
+    cli.prepare_threads(args.threads)
+    plain = importlib.import_module(f"benchmarks.plain_{args.plain_loop}")
+    chosen = recipe(args.recipe)
+    dataset = data.load(chosen.data, chosen)
+    source = loop.Source(chosen, dataset, 0, "float32")
+    gan = plain.create(chosen, initial_weights(chosen), "cpu", "float32")
+    steps = args.steps or chosen.epochs_on(chosen.data) * source.steps_per_epoch
+    losses: Any = None
+    for part in loop.plan(source, 0, steps, None):
+        batch = source.draw(part)
+        losses = gan.train_steps(batch.X, batch.Z, Z_G=batch.Z_G, masks=batch.masks)
+    print(f"{steps} steps, loss_D {losses[0][-1]:.3f}, loss_G {losses[1][-1]:.3f}")
+    return 0
+
+
+def commands(args: argparse.Namespace, threads: int) -> dict[tuple[str, str], list[str]]:
+    """The commands by (backend, what): "command" is ours, "plain" the yardstick."""
+    if args.backends:
+        names = args.backends.split(",")
+        for name in names:
+            check_backend(name)
+    else:
+        names = [name for name in BACKENDS if is_installed(name)]
+    more = ["--recipe", args.recipe, "--threads", str(threads)]
+    more += ["--steps", str(args.steps)] if args.steps else []
+    how = ["--compile", args.compile] if args.compile else []
+    out = {}
+    for name in names:
+        ours = [sys.executable, "-m", "ganref.train", "--backend", name]
+        out[name, "command"] = [*ours, *more, *how, "--device", "cpu"]
+        if importlib.util.find_spec(f"benchmarks.plain_{name}") is not None:
+            loop_of = [sys.executable, "-m", "benchmarks.whole", "--plain-loop", name]
+            out[name, "plain"] = [*loop_of, *more]
+    return out
+
+
+def run(command: list[str], threads: int, cache: Path) -> tuple[float, str]:
+    """(seconds from start to end, the command's last line). A failure is the line `failed: …`."""
+    with tempfile.TemporaryDirectory(prefix="ganref-bench-") as folder:
+        start = time.perf_counter()
+        done = subprocess.run(
+            command, cwd=folder, env=environment(threads, cache), capture_output=True, text=True
+        )
+        took = time.perf_counter() - start
+    lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    if done.returncode:
+        lines = [f"failed: exit code {done.returncode}: {(lines or ['nothing said'])[-1]}"]
+    else:
+        lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+    return took, lines[-1] if lines else ""
+
+
+def table(result: dict[str, Any]) -> str:
+    """All commands for a terminal."""
+    lines = [
+        f"{'backend':<10}{'command':>10}  {'min..max':<18}{'plain':>10}  {'min..max':<18}×plain"
+    ]
+    for name in dict.fromkeys(row["backend"] for row in result["rows"]):
+        own = {row["what"]: row for row in result["rows"] if row["backend"] == name}
+        cells = [f"{name:<10}"]
+        for what in ("command", "plain"):
+            row = own.get(what)
+            if row is None or "seconds" not in row:
+                cells.append(f"{'failed' if row else '-':>10}  {'':<18}")
+                continue
+            took = row["seconds"]
+            spread = report.seconds(took["min"], took["max"])
+            cells.append(f"{report.seconds(took['median']):>10}  {spread:<18}")
+        if all("seconds" in own.get(what, {}) for what in ("command", "plain")):
+            pairs = zip(own["plain"]["all"], own["command"]["all"], strict=True)
+            cells.append(f"{report.spread([slow / fast for slow, fast in pairs])['median']:.2f}")
+        lines.append("".join(cells).rstrip())
+    lines += [f"{row['backend']}, {row['what']}: {row['said']}" for row in result["rows"]
+              if "seconds" not in row]  # fmt: skip
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure, print, write; exit code 1 if a command failed."""
+    args = parser().parse_args(argv)
+    if args.plain_loop:
+        return plain_loop(args)
+    threads = args.threads or len(os.sched_getaffinity(0))
+    recipe(args.recipe)
+    todo = commands(args, threads)
+    with disk_errors(args.out):
+        args.out.mkdir(parents=True, exist_ok=True)
+    rows: dict[Any, dict[str, Any]] = {
+        key: {"backend": key[0], "what": key[1], "all": []} for key in todo
+    }
+    about = report.environment(threads, "cpu")
+    shared = Path(tempfile.mkdtemp(prefix="ganref-bench-"))
+    try:
+        keys = list(todo)
+        for turn in range(-1 if args.warm else 0, args.repeats):
+            for key in keys[turn % len(keys) :] + keys[: turn % len(keys)]:
+                if "failed" in rows[key].get("said", ""):
+                    continue
+                time.sleep(SETTLE)
+                cache = shared if args.warm else Path(tempfile.mkdtemp(dir=shared))
+                took, rows[key]["said"] = run(todo[key], threads, cache)
+                print(f"{key[0]}, {key[1]}: {took:.2f} s", file=sys.stderr, flush=True)
+                if turn >= 0:
+                    rows[key]["all"].append(took)
+    finally:
+        shutil.rmtree(shared, ignore_errors=True)
+    for row in rows.values():
+        if "failed" not in row["said"]:
+            row["seconds"] = report.spread(row["all"])
+    about["load_after"] = os.getloadavg()
+    settings = {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items()}
+    result = {"environment": about, "settings": settings, "rows": list(rows.values())}
+    with disk_errors(args.out):
+        (args.out / "whole.json").write_text(json.dumps(result, indent=1))
+    print(table(result))
+    print(f"written: {args.out / 'whole.json'}")
+    return 1 if any("seconds" not in row for row in rows.values()) else 0
+
+
+if __name__ == "__main__":
+    cli.run_main(main, "benchmarks.whole")

@@ -1,0 +1,105 @@
+"""The benchmarks: that they run, that they refuse, and that the plain loops compute the recipes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import ganref
+from benchmarks import gate, jobs, report, speed, whole
+from benchmarks.workers import Failed, Worker
+from ganref import data
+from ganref.spec import UserError
+
+QUICK = ["--backends", "numpy", "--threads", "1"]
+
+
+def test_speed_from_end_to_end(tmp_path: Path) -> None:
+    quick = [*QUICK, "--batch-sizes", "4,8", "--repeats", "2", "--seconds", "0.01", "--input"]
+    assert speed.main([*quick, "--out", str(tmp_path)]) == 0
+    result = json.loads((tmp_path / "speed.json").read_text())
+    assert [row["batch_size"] for row in result["rows"]] == [4, 8]
+    for row in result["rows"]:
+        assert row["step_s"]["min"] <= row["step_s"]["median"] <= row["step_s"]["max"]
+        assert len(row["rounds"]) == 2 and all(v["passed"] for v in row["gate"])
+        assert row["run_s"] > row["startup_s"] > 0 and row["peak_memory"] > 2**20
+        assert 0 < row["share_of_matmul"] < 1 and 0 <= row["input_share"] <= 1
+    assert (tmp_path / "speed.png").stat().st_size > 0
+    assert (tmp_path / "curves.png").stat().st_size > 0
+
+
+def test_whole_from_end_to_end(tmp_path: Path) -> None:
+    assert whole.main([*QUICK, "--steps", "125", "--repeats", "1", "--out", str(tmp_path)]) == 0
+    (row,) = json.loads((tmp_path / "whole.json").read_text())["rows"]
+    assert row["seconds"]["median"] > 0 and "125 steps" in row["said"]
+
+
+def test_a_job_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    recipe = ganref.recipe("mlp").replace(width=8, batch_size=4, fresh_Z=True)
+    job = jobs.draw(recipe, data.load("digits", recipe), "float32", "cpu")
+    back = jobs.load(jobs.save(job, tmp_path / "job"))
+    assert back.recipe == recipe and back.run_steps == recipe.epochs_on("digits") * (1797 // 4)
+    assert len(back.calls) == len(job.calls) > 1
+    for a, b in zip(job.calls, back.calls, strict=True):
+        assert (a.X == b.X).all() and (a.Z == b.Z).all() and (a.Z_G == b.Z_G).all()
+        assert all((a.masks[name] == b.masks[name]).all() for name in b.masks)
+
+
+def test_the_gate_refuses_another_recipe() -> None:
+    recipe = ganref.recipe("gaussian")
+    job = gate.narrow_job(recipe, data.load("gaussian", recipe), "cpu")
+    other = recipe.replace(adam_D=ganref.with_tab(recipe, "mxnet").adam_D)
+
+    def losses(recipe: ganref.Recipe, dtype: str) -> gate.Losses:
+        gan = ganref.load_backend("numpy").create(
+            recipe, ganref.initial_weights(recipe), "cpu", dtype, "off"
+        )
+        call = job.calls[0]
+        return dict(zip(("loss_D", "loss_G"), gan.train_steps(call.X, call.Z), strict=True))
+
+    exact = losses(recipe, "float64")
+    gate.require([gate.judge(job, False, exact, exact)])
+    for plain in (False, True):  # only epsilon's place differs
+        with pytest.raises(Failed, match="parity gate"):
+            gate.require([gate.judge(job, plain, losses(other, "float64"), exact)])
+    broken = exact | {"loss_G": exact["loss_G"] * float("nan")}
+    assert not gate.judge(job, False, broken, exact)["passed"]
+
+
+def test_the_plain_loops_compute_the_recipes(framework: str, tmp_path: Path) -> None:
+    judge = gate.Gate(tmp_path, 1, 0)
+    worker = Worker(framework, "plain", 1)  # one process: importing a framework takes a while
+    try:
+        for name, recipe in ganref.RECIPES.items():
+            dataset = data.load(recipe.data, recipe)
+            job = gate.narrow_job(recipe, dataset, "cpu", plain=True)
+            path = jobs.save(job, tmp_path / name)
+            found = worker.ask("losses", job=str(path))
+            gate.require([judge.verdict(path, job, True, found)])
+    finally:
+        worker.close()
+
+
+def test_a_variant_that_cannot_be_is_reported_and_the_others_go_on() -> None:
+    with pytest.raises(Failed):
+        Worker("numpy", "plain", 1)
+
+
+def test_ratios_are_of_turns_in_the_same_round() -> None:
+    def row(mode: str, *seconds: float) -> dict:
+        rounds = [{"steps": 1, "seconds": s} for s in seconds]
+        return {"backend": "torch", "mode": mode, "rounds": rounds}
+
+    # The machine slowed down tenfold for one round: the ratio does not notice.
+    rows = [row("plain", 4.0, 40.0, 4.0), row("fast", 2.0, 20.0, 2.0)]
+    report.add_ratios(rows)
+    assert rows[1]["ratio"]["min"] == rows[1]["ratio"]["max"] == 2.0
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--recipes", "x"], ["--backends", "x"], ["--modes", "x"], ["--widths", "a"]]
+)
+def test_wrong_options_are_one_line(wrong: list[str], tmp_path: Path) -> None:
+    with pytest.raises(UserError):
+        speed.main([*wrong, "--out", str(tmp_path / "never")])
+    assert not (tmp_path / "never").exists()
