@@ -73,7 +73,7 @@ def pick_device(backend: str, device: str) -> str:
     devices = load_backend(backend).devices()
     if device == "auto":
         return devices[1] if len(devices) > 1 else "cpu"
-    return device
+    return "cuda:0" if device == "cuda" else device
 
 
 def create(config: Config, threads: int, checkpoint: Checkpoint | None = None) -> GAN:

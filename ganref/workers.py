@@ -87,13 +87,13 @@ def _serve(pipe: Any, backend: str, threads: int | None, log: str) -> None:
             elif kind == "load":
                 answer = gan.load_state(args[0])
             else:
-                answer = _step(gan, args[0])
+                answer = answer_step(gan, args[0])
             pipe.send(("answer", answer))
         except UserError as error:
             pipe.send(("error", str(error)))
 
 
-def _step(gan: Any, batch: Any) -> dict[str, Any]:
+def answer_step(gan: Any, batch: Any) -> dict[str, Any]:
     """One step: the gradients at the state before it, its losses, and the state after it."""
     masks = {name: mask[0] for name, mask in batch.masks.items()}
     Z_G = None if batch.Z_G is None else batch.Z_G[0]

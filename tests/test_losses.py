@@ -24,7 +24,9 @@ LOSSES = {
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("logits", [RANGE, EXTREME], ids=["range", "extreme"])
 @pytest.mark.parametrize("dtype, tolerance", [("float32", 3e-7), ("float64", 1e-15)])
-def test_losses(framework: str, name: str, logits: np.ndarray, dtype: str, tolerance: float) -> None:
+def test_losses(
+    framework: str, name: str, logits: np.ndarray, dtype: str, tolerance: float
+) -> None:
     ours = importlib.import_module(f"ganref.{framework}.losses")
     loss = LOSSES[name]
     real, fake = logits.astype(dtype), logits[::-1].astype(dtype)

@@ -62,6 +62,7 @@ def devices() -> list[str]:
 
 def resolve_device(device: str) -> str:
     """The device to use, by TensorFlow's name. Raises UserError for one that is not here."""
+    device = "cuda:0" if device == "cuda" else device
     if device not in devices():
         raise UserError(f"TensorFlow has no device {device!r}; there is {', '.join(devices())}")
     with quiet():  # the first call starts the devices, and GPUs introduce themselves

@@ -10,11 +10,13 @@ missing, the caller goes on eagerly and says why.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,6 +47,7 @@ STEP_OPTIONS = {
     # The batch's sum of a gradient is written out: that saves a buffer each.
     "unroll_reductions_threshold": 16,
     "size_asserts": False,
+    "aot_inductor.enable_line_tables": False,
 }
 Step = Callable[[list[Tensor]], Sequence[Tensor]]
 
@@ -64,7 +67,19 @@ def why_eager(recipe: Recipe, device: str, compile: str) -> str:
     return ""
 
 
+@contextlib.contextmanager
+def _no_collections() -> Iterator[None]:
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
 @functools.lru_cache(maxsize=64)
+@_no_collections()  # a compiler keeps most of what it makes: a third of the time
 def compile_steps(recipe: Recipe, dtype: torch.dtype, batch_size: int) -> Step:
     """One step as one compiled function of [D's state, G's state, coefficients, X, Z, Z_G or
     nothing, masks...] that returns both states and the row of the trace.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch._dynamo  # the first optimiser would import it, and take longer (see __init__)
 from torch import Tensor
 from torch.optim.adam import adam as functional_adam
 
