@@ -39,6 +39,40 @@ def worst(recipe: Recipe, framework: str, dtype: str, steps: int, forced: bool) 
     return found
 
 
+# The worst of torch, tf and mxnet against NumPy, as this file's main program printed it: losses,
+# gradients, parameters, statistics, moments; for free runs up to the horizon of the promise.
+MEASURED = {
+    ("gaussian", "float64", False): (9e-14, 9e-11, 9e-12, 0, 1e-11),
+    ("gaussian", "float64", True): (1e-14, 7e-12, 9e-12, 0, 4e-12),
+    ("gaussian", "float32", False): (9e-5, 9e-2, 1e-2, 0, 1e-2),
+    ("gaussian", "float32", True): (1e-5, 4e-3, 1e-2, 0, 2e-3),
+    ("ring", "float64", False): (4e-16, 5e-14, 4e-16, 0, 6e-15),
+    ("ring", "float64", True): (3e-16, 1e-14, 1e-16, 0, 6e-15),
+    ("ring", "float32", False): (2e-7, 3e-6, 6e-8, 0, 2e-6),
+    ("ring", "float32", True): (2e-7, 3e-6, 6e-8, 0, 2e-6),
+    ("dcgan", "float64", False): (2e-14, 2e-13, 2e-13, 3e-14, 5e-13),
+    ("dcgan", "float64", True): (6e-16, 1e-14, 2e-13, 2e-15, 1e-14),
+    ("dcgan", "float32", False): (1e-7, 2e-5, 3e-5, 6e-7, 2e-5),
+    ("dcgan", "float32", True): (6e-7, 2e-5, 5e-5, 1e-6, 2e-5),
+    ("dcgan-nyu", "float64", False): (9e-16, 2e-14, 9e-15, 2e-15, 2e-14),
+    ("dcgan-nyu", "float64", True): (6e-16, 7e-15, 9e-15, 2e-15, 9e-15),
+    ("dcgan-nyu", "float32", False): (2e-7, 2e-6, 2e-5, 6e-7, 2e-6),
+    ("dcgan-nyu", "float32", True): (3e-7, 6e-6, 2e-5, 7e-7, 6e-6),
+    ("dcgan32", "float64", False): (6e-16, 1e-12, 3e-7, 1e-6, 1e-12),
+    ("dcgan32", "float64", True): (4e-16, 1e-12, 6e-8, 2e-8, 9e-13),
+    ("dcgan32", "float32", False): (1e-7, 4e-4, 6e-2, 1e-2, 4e-4),
+    ("dcgan32", "float32", True): (2e-7, 8e-4, 7e-2, 4e-2, 4e-4),
+    ("mlp", "float64", False): (4e-16, 3e-15, 2e-14, 0, 2e-15),
+    ("mlp", "float64", True): (4e-16, 2e-15, 2e-14, 0, 1e-15),
+    ("mlp", "float32", False): (2e-7, 1e-6, 8e-6, 0, 9e-7),
+    ("mlp", "float32", True): (2e-7, 9e-7, 8e-6, 0, 9e-7),
+    ("ebgan", "float64", False): (4e-15, 1e-12, 3e-9, 1e-8, 1e-12),
+    ("ebgan", "float64", True): (4e-16, 6e-13, 3e-10, 1e-10, 3e-13),
+    ("ebgan", "float32", False): (9e-8, 5e-5, 3e-2, 4e-3, 4e-5),
+    ("ebgan", "float32", True): (4e-7, 3e-4, 4e-2, 1e-2, 2e-4),
+}
+
+
 def horizon(recipe: Recipe, dtype: str, forced: bool) -> int:
     """For how many steps the test runs."""
     return 10 if forced else promise(recipe, dtype).steps
@@ -50,10 +84,13 @@ def horizon(recipe: Recipe, dtype: str, forced: bool) -> int:
 def test_promises_are_kept(framework: str, name: str, dtype: str, forced: bool) -> None:
     recipe = narrow(name)
     found = worst(recipe, framework, dtype, horizon(recipe, dtype, forced), forced)
-    for kind, values in found.items():
+    measured = MEASURED[name, dtype, forced]
+    for (kind, values), once in zip(found.items(), measured, strict=True):
         for step, value in enumerate(values, 1):
-            limit = tolerance(recipe, dtype, forced, step, kind)
-            assert limit is None or value <= limit, f"{kind} at step {step}: {value:.1e}"
+            promised = tolerance(recipe, dtype, forced, step, kind)
+            assert promised is not None
+            limit = min(10 * once, promised)
+            assert value <= limit, f"{kind} at step {step}: {value:.1e} > {limit:.1e}"
 
 
 def test_the_whole_toy_run(framework: str) -> None:

@@ -128,7 +128,7 @@ def run_steps(
     k eager steps would leave them."""
     trainers = trainer_D, trainer_G
     states = [torch.stack([_flat(own) for own in _rows(trainer)]) for trainer in trainers]
-    more = [*([] if Z_G is None else [Z_G]), *masks.values()]
+    more = [*([] if Z_G is None else [Z_G]), *(masks[name] for name in recipe.masks())]
     rows = []
     for own in zip(_coefficients(recipe, *trainers, X), X, Z, *more, strict=True):
         *states, row = step([*states, *own])
