@@ -314,7 +314,14 @@ RECIPES: dict[str, Recipe] = {
 
 # A recipe whose networks follow the data's kind: what it changes on points.
 _ON_POINTS: dict[str, dict[str, Any]] = {
-    "ebgan": {"data_shape": (2,), "latent_dim": 2, "adam_D": Adam(1e-3), "adam_G": Adam(1e-3)},
+    "ebgan": {
+        "data_shape": (2,),
+        "latent_dim": 2,
+        "adam_D": Adam(1e-3),
+        "adam_G": Adam(1e-3),
+        "init_D": _MLP_INIT,
+        "init_G": _MLP_INIT,
+    },
 }
 
 

@@ -96,9 +96,11 @@ def ebgan(recipe: Recipe) -> tuple[Network, Network]:
     if len(recipe.data_shape) == 1:
         (dim,), w = recipe.data_shape, recipe.width
         generator = [Dense(recipe.latent_dim, w), LeakyReLU(0), Dense(w, w), LeakyReLU(0)]
-        # A code as wide as the data would let the autoencoder copy it: energy 0 everywhere.
-        encoder = [Dense(dim, w), act, Dense(w, max(1, dim - 1))]
-        decoder = [Dense(max(1, dim - 1), w), act, Dense(w, dim)]
+        # Codes of one number would all be parallel: nothing for the repelling term to push apart.
+        # The generated points keep a wide code from copying everything (Zhao et al., section 2).
+        code_size = max(1, w // 2)
+        encoder = [Dense(dim, w), act, Dense(w, code_size)]
+        decoder = [Dense(code_size, w), act, Dense(w, dim)]
         generator, code = [*generator, Dense(w, dim)], len(encoder) - 1
     else:
         generator = _generator32(recipe)

@@ -1,0 +1,134 @@
+"""The toy of 001 past its usual length, followed epoch by epoch, and with what might help it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from .. import data, loop, metrics
+from ..backend import GAN
+from ..data.points import A, B
+from ..spec import Recipe, recipe
+from . import Setup, fresh_state, times
+
+EPOCHS = 1000  # 50 times the toy's usual length
+SEEDS = 3
+R1, EMA, SLOWER = 0.1, 0.999, 10.0
+PLAIN, AVERAGE = "as it is", "averaging G's weights"
+SMALLER, PENALTY = f"rates / {SLOWER:.0f}", f"R1 = {R1}"
+HELPED, HURT = 0.5, 2.0  # a distance of this many times the plain one is said to differ
+
+
+def recipes() -> dict[str, Recipe]:
+    """The toy as it is (which keeps an average beside itself), and the toy with each change that
+    alters training."""
+    toy = recipe("gaussian")
+    slow = {
+        name: dataclasses.replace(adam, lr=adam.lr / SLOWER)
+        for name, adam in (("adam_D", toy.adam_D), ("adam_G", toy.adam_G))
+    }
+    return {
+        PLAIN: toy.replace(ema=EMA),
+        SMALLER: toy.replace(**slow),
+        PENALTY: toy.replace(loss=dataclasses.replace(toy.loss, r1=R1)),
+    }
+
+
+def run(setup: Setup, epochs: int = EPOCHS, seeds: int = SEEDS) -> dict[str, Any]:
+    """The toy's Fréchet distances, epoch by epoch, for each change and seed."""
+    games = recipes()
+    gans = {name: setup.create(game) for name, game in games.items()}
+    curves: dict[str, list[list[float]]] = {name: [] for name in (PLAIN, AVERAGE, SMALLER, PENALTY)}
+    floor = []
+    usual = games[PLAIN].epochs
+    all_seeds = range(setup.seed, setup.seed + seeds)
+    dataset = data.load("gaussian", games[PLAIN], setup.seed)
+    per_epoch = len(dataset) // games[PLAIN].batch_size
+    with setup.bar(epochs * per_epoch * seeds, "oscillation") as bar:
+        for seed in all_seeds:
+            dataset = data.load("gaussian", games[PLAIN], seed)
+            floor.append(_distance(*metrics.gaussian_fit(dataset.array)))
+            source = loop.Source(games[PLAIN], dataset, seed, setup.dtype)
+            for name, gan in gans.items():
+                gan.load_state(fresh_state(games[name], seed))
+            for curve in curves.values():
+                curve.append([])
+            for chunk in loop.plan(source, 0, epochs * per_epoch, None):
+                batch = source.draw(chunk)
+                for gan in gans.values():
+                    gan.train_trace(batch.X, batch.Z, Z_G=None, masks=batch.masks)
+                if chunk.stop % per_epoch == 0:
+                    for name, gan in gans.items():
+                        curves[name][-1].append(_toy_distance(gan))
+                    curves[AVERAGE][-1].append(_toy_distance(gans[PLAIN], ema=True))
+                bar.update(len(chunk))
+    return {
+        "seeds": list(all_seeds),
+        "usual_epochs": usual,
+        "epochs": epochs,
+        "data": float(np.median(floor)),
+        "curves": {name: np.round(c, 6).tolist() for name, c in curves.items()},
+        **summary(curves, usual),
+    }
+
+
+def _toy_distance(gan: GAN, ema: bool = False) -> float:
+    """The exact distance of what G makes: it is linear, so three points tell all of it."""
+    dim = gan.recipe.latent_dim
+    points = gan.generate(np.vstack([np.zeros(dim), np.eye(dim)]), ema=ema).astype(np.float64)
+    if not np.isfinite(points).all():
+        return float("inf")
+    weight = (points[1:] - points[0]).T
+    return _distance(points[0], weight @ weight.T)
+
+
+def _distance(mean: np.ndarray, cov: np.ndarray) -> float:
+    return metrics.frechet_gaussian(mean, cov, B, A.T @ A)
+
+
+def summary(curves: dict[str, list[list[float]]], usual: int) -> dict[str, Any]:
+    """Of each change, over seeds: the distance at the usual length, the least ever, the median of
+    the last half and the last; and the last half's as so many times the plain one's."""
+    rows: dict[str, dict[str, Any]] = {}
+    for name, curve in curves.items():
+        values = np.array(curve)
+        late = np.median(values[:, values.shape[1] // 2 :], axis=1)
+        rows[name] = {
+            "usual": float(np.median(values[:, min(usual, values.shape[1]) - 1])),
+            "least": float(np.median(values.min(1))),
+            "late": float(np.median(late)),
+            "late_spread": [float(late.min()), float(late.max())],
+            "last": float(np.median(values[:, -1])),
+        }
+    for row in rows.values():
+        row["times_plain"] = row["late"] / max(rows[PLAIN]["late"], 1e-12)
+    return {"summary": rows}
+
+
+def words(toy: dict[str, Any]) -> str:
+    """What the toy's figures say."""
+    rows, plain = toy["summary"], toy["summary"][PLAIN]
+    worse = plain["late"] / max(plain["usual"], 1e-12)
+    if worse > HURT:
+        course = f"training on for {toy['epochs']:,} epochs made it {times(worse)} worse"
+    elif worse < HELPED:
+        course = f"training on for {toy['epochs']:,} epochs made it {times(1 / worse)} better"
+    else:
+        course = f"training on for {toy['epochs']:,} epochs changed little"
+    parts = [
+        f"The toy's Fréchet distance was {plain['usual']:.3g} after its usual"
+        f" {toy['usual_epochs']} epochs (median of {len(toy['seeds'])} seeds; its training points"
+        f" themselves: {toy['data']:.1g}); {course} (median of the last half"
+        f" {plain['late']:.3g}, least on the way {plain['least']:.2g})."
+    ]
+    verdicts: dict[str, list[str]] = {"helped": [], "changed little": [], "made it worse": []}
+    for name, row in rows.items():
+        if name != PLAIN:
+            ratio = row["times_plain"]
+            kind = "changed little" if ratio < HURT else "made it worse"
+            kind = "helped" if ratio <= HELPED else kind
+            verdicts[kind].append(f"{name} ({row['late']:.2g})")
+    said = [f"{', '.join(names)} {kind}" for kind, names in verdicts.items() if names]
+    return " ".join([*parts, f"Over that half, {'; '.join(said)}."])
