@@ -34,7 +34,7 @@ class Promise:
 
 
 # Teacher-forced: one step from the same state. By family, then precision.
-FORCED = {
+FORCED: dict[str, dict[str, Promise]] = {
     "toy": {
         "float64": Promise(ALWAYS, 2e-12, 7e-11, 9e-11, 1e-15, 4e-11),
         "float32": Promise(ALWAYS, 3e-3, 4e-2, 1e-1, 1e-6, 2e-2),
@@ -55,7 +55,7 @@ FORCED = {
 
 # Free-running. The toy at its learning rate of 0.05 is chaotic: after 2,500 steps in float64 three
 # of six seeds, the default one among them, stay within 1e-9, and the others reach 2e-4.
-FREE = {
+FREE: dict[str, dict[str, tuple[Promise, ...]]] = {
     "toy": {
         "float64": (
             Promise(125, 1e-12, 9e-10, 9e-11, 1e-15, 1e-10),

@@ -18,7 +18,8 @@ TOLD = os.environ.get("GANREF_BACKENDS", ",".join(ganref.BACKENDS)).split(",")
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that takes `backend` on each of them, one that takes `framework` on all but
     NumPy, the oracle."""
-    if "backend" in metafunc.fixturenames:
+    given = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if "backend" in metafunc.fixturenames and "backend" not in given:
         metafunc.parametrize("backend", TOLD)
     if "framework" in metafunc.fixturenames:
         metafunc.parametrize("framework", [name for name in TOLD if name != "numpy"])

@@ -223,12 +223,8 @@ def _dense(layer: Any, x: Symbol, shape: Any, weight: Symbol, bias: Any = None) 
 
 
 def _leaky_relu(layer: Any, x: Symbol, shape: Any) -> Any:
-    positive = x > 0
-
-    def choose(a: Symbol) -> Symbol:
-        return S.where(positive, a, layer.slope * a)
-
-    return choose(x), lambda dy: (choose(dy), [])
+    factor = (1 - layer.slope) * (x > 0) + layer.slope  # exactly 1 where x > 0
+    return S.elemwise_mul(x, factor), lambda dy: (S.elemwise_mul(dy, factor), [])
 
 
 def _tanh(layer: Any, x: Symbol, shape: Any) -> Any:

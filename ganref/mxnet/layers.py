@@ -22,7 +22,7 @@ class Layer(gluon.HybridBlock):
 
     def __init__(self, layer: Any, name: str, dtype: str) -> None:
         super().__init__(prefix=f"{name}.")
-        self.spec = layer
+        self.spec, self.dtype = layer, dtype
         for p in layer.params():
             how = {"shape": p.shape, "dtype": dtype, "init": "zeros"}
             how |= {} if p.trainable else {"differentiable": False}
@@ -117,8 +117,14 @@ class LeakyReLU(Layer):
     """x where x > 0, else slope * x; the derivative at 0 is the slope."""
 
     def hybrid_forward(self, F: Any, x: Array) -> Array:
-        # MXNet's own holds the slope as a float32, which is not enough in float64.
-        return F.np.where(x > 0, x, self.spec.slope * x) if self.spec.slope else F.npx.relu(x)
+        slope = self.spec.slope
+        if slope == 0:
+            return F.npx.relu(x)
+        if self.dtype == "float32":
+            return F.npx.leaky_relu(x, act_type="leaky", slope=slope)
+        # MXNet's own holds the slope as a float32; `where` takes ten times as long. The factor is
+        # exactly 1 where x > 0, whatever the slope.
+        return x * (slope + (1 - slope) * F.npx.cast(x > 0, dtype=self.dtype))
 
     def tangent(self, x: Array, y: Array, dx: Array) -> Array:
         return np.where(x > 0, dx, self.spec.slope * dx)

@@ -16,6 +16,7 @@ import gc
 import os
 import shutil
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -110,8 +111,10 @@ def compile_steps(recipe: Recipe, dtype: torch.dtype, batch_size: int) -> Step:
     fake = FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv())
     inputs = [fake.from_tensor(t, static_shapes=True) for t in _inputs(recipe, dtype, batch_size)]
     graph = make_fx(step, _products_as_loops())(*inputs)
-    with config.patch(STEP_OPTIONS), tracing(TracingContext(fake)):
-        return compile_fx.compile_fx_inner(graph, inputs, cpp_wrapper=True)
+    with config.patch(STEP_OPTIONS), tracing(TracingContext(fake)), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they are about PyTorch's own code
+        compiled = compile_fx.compile_fx_inner(graph, inputs, cpp_wrapper=True)
+    return getattr(compiled, "current_callable", compiled)  # without its bookkeeping for each call
 
 
 def run_steps(
@@ -127,15 +130,15 @@ def run_steps(
     """k compiled steps, with k rows (5,) of the trace; the trainers and their networks end up as
     k eager steps would leave them."""
     trainers = trainer_D, trainer_G
-    states = [torch.stack([_flat(own) for own in _rows(trainer)]) for trainer in trainers]
+    state_D, state_G = (torch.stack([_flat(own) for own in _rows(t)]) for t in trainers)
     more = [*([] if Z_G is None else [Z_G]), *(masks[name] for name in recipe.masks())]
     rows = []
     for own in zip(_coefficients(recipe, *trainers, X), X, Z, *more, strict=True):
-        *states, row = step([*states, *own])
+        state_D, state_G, row = step([state_D, state_G, *own])
         rows.append(row)
     trainer_D.set_steps(trainer_D.steps + len(X))
     trainer_G.set_steps(trainer_G.steps + len(X) * recipe.G_updates)
-    for trainer, state in zip(trainers, states, strict=True):
+    for trainer, state in zip(trainers, (state_D, state_G), strict=True):
         for tensors, flat in zip(_rows(trainer), state, strict=True):
             for tensor, part in zip(tensors, _split(flat, tensors), strict=True):
                 tensor.detach().copy_(part)
