@@ -62,8 +62,10 @@ def positive(kind: type) -> Callable[[str], Any]:
 
 
 def prepare_threads(threads: int | None) -> int:
-    """Settle the number of threads before any framework is imported, which reads it once."""
-    threads = threads or len(os.sched_getaffinity(0))
+    """Settle the number of threads before any framework is imported, which reads it once: what was
+    asked for, else OMP_NUM_THREADS, else all cores."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    threads = threads or (int(asked) if asked.isdigit() else 0) or len(os.sched_getaffinity(0))
     os.environ["OMP_NUM_THREADS"] = str(threads)
     return threads
 

@@ -5,12 +5,13 @@ GANREF_BACKENDS=numpy,torch pytest ...   names them; without it a run means all 
 
 import os
 
-import pytest
+# Before anything brings OpenMP in. The tests' processes share the cores, and threads that outnumber
+# them only wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import ganref
+import pytest  # noqa: E402
 
-# Set before any framework is imported: MXNet's import would leave OpenMP with one thread.
-os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))
+import ganref  # noqa: E402
 
 TOLD = os.environ.get("GANREF_BACKENDS", ",".join(ganref.BACKENDS)).split(",")
 
