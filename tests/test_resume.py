@@ -102,7 +102,7 @@ def test_kill_at_any_moment(killed: str, tmp_path: Path) -> None:
     env = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
     rng = random.Random(0)
     arguments = [*options, "--run-dir", str(run)]
-    for _ in range(4):
+    for _ in range(3):
         process = subprocess.Popen([*command, *arguments], env=env, stdout=subprocess.DEVNULL)
         while process.poll() is None and not list(run.glob("checkpoints/step_*")):
             time.sleep(0.01)
