@@ -33,6 +33,24 @@ class GivenDropout(nn.Dropout):
         return super().forward(x) if self.kept is None else x * self.kept / (1 - self._rate)
 
 
+class InDouble(nn.Sequential):
+    """A block that computes in float64: MXNet 1.9.1 fails in float32 in the backward pass of a
+    transposed convolution to a single channel."""
+
+    def __init__(self, block: Any) -> None:
+        super().__init__(prefix=block.prefix)
+        self.add(block)
+
+    def cast(self, dtype: str) -> None:
+        """Only what comes out is cast; the weights stay in float64."""
+        super().cast("float64")
+        self.dtype = dtype
+
+    def forward(self, x: Array) -> Array:
+        """The block's output in the type that the others have."""
+        return super().forward(x.astype("float64")).astype(self.dtype)
+
+
 def gluon_layers(layer: spec.Layer, shape: tuple[int, ...]) -> list[Any]:
     """The blocks that do what the spec's layer does to a batch; `shape` is its input's."""
     if isinstance(layer, spec.Dense):
@@ -59,6 +77,8 @@ def _convolution(layer: spec.Conv) -> list[Any]:
     padding = before if transposed or before == after else 0
     size = layer.out_channels, layer.kernel, layer.stride, padding
     main = kind(*size, use_bias=layer.bias, in_channels=layer.in_channels)
+    if transposed and layer.out_channels == 1:
+        main = InDouble(main)
     if before == after:
         return [main]
     if transposed:
@@ -80,7 +100,8 @@ def build(
             for name, param in block.collect_params().items():
                 short = name.removeprefix(block.prefix)
                 short = {"gamma": "weight", "beta": "bias"}.get(short, short)
-                param.set_data(np.array(weights[f"{network.name}.{i}.{short}"], dtype=dtype))
+                array = np.array(weights[f"{network.name}.{i}.{short}"], dtype=param.dtype)
+                param.set_data(array)
     return net
 
 

@@ -37,7 +37,9 @@ STATIC = {"static_alloc": True, "static_shape": True}
 # A call is cut into graphs of so many steps, each made when it is first needed. Into which one a
 # step falls changes no bit of it: the operators are the same, on arrays of the same shapes.
 UNROLLED = (25, 5, 1)
-MOST_FLOPS = 2e8  # per step; above, it is not launching the operators that takes the time
+# Per step: above the first, launching operators is not what takes the time; below the second, a
+# second thread waits longer for the first than they compute.
+MOST_FLOPS, ONE_THREAD_FLOPS = 2e8, 1e7
 
 
 def compile_steps(
@@ -56,7 +58,8 @@ def compile_steps(
 
 
 class UnrolledSteps:
-    """Graphs of several steps. All that a step changes goes in and comes out as one vector."""
+    """Graphs of several steps. All that a step changes goes in and comes out as one vector: D's
+    weights and moments, then G's, then the averages."""
 
     def __init__(self, recipe: Recipe, trainer_D: Adam, trainer_G: Adam) -> None:
         self.recipe, self.dtype = recipe, trainer_D.network.dtype
@@ -73,7 +76,9 @@ class UnrolledSteps:
 
     def __call__(self, X: Array, Z: Array, Z_G: Array | None, masks: dict[str, Array]) -> Array:
         """k steps on arrays as `GAN.train_trace` takes them."""
-        threads = set_threads(1)  # a second one waits longer for the first than they compute
+        if self.recipe.flops_per_example * X.shape[1] > ONE_THREAD_FLOPS:
+            return self._run(X, Z, Z_G, masks)
+        threads = set_threads(1)
         try:
             return self._run(X, Z, Z_G, masks)
         finally:

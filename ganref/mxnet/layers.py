@@ -60,7 +60,12 @@ class ConvTranspose(Layer):
     def hybrid_forward(self, F: Any, x: Array, weight: Array, bias: Array | None = None) -> Array:
         before, after = self.spec.padding
         how = _window(self.spec, before)
-        y = F.npx.deconvolution(x, weight, bias, no_bias=bias is None, **how)
+        # oneDNN, which has no float64, fails in the backward pass to a single channel.
+        wide = self.spec.out_channels == 1 and self.dtype == "float32"
+        arrays = [x, weight] if bias is None else [x, weight, bias]
+        arrays = [F.npx.cast(a, dtype="float64") for a in arrays] if wide else arrays
+        y = F.npx.deconvolution(*arrays, no_bias=bias is None, **how)
+        y = F.npx.cast(y, dtype=self.dtype) if wide else y
         if before == after:
             return y
         # `adj` adds rows at the end and never takes the odd one away.

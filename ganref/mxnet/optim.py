@@ -23,8 +23,10 @@ class Formula(mx.optimizer.Optimizer):
         super().__init__(learning_rate=adam.lr, wd=0.0)
         self.spec, self.moments = adam, moments
         self.coefficients = (0.0, 0.0, 0.0)
-        # The library's kernel takes 1 - beta2 from beta2 as float32, which is off by 1e-5.
-        self.correction = math.sqrt((1 - adam.beta2) / float(1 - numpy.float32(adam.beta2)))
+        # The library's kernel takes 1 - beta2 from beta2 as float32, which is off by 1e-5 (and is
+        # 0 for a beta2 above 1 - 3e-8). Scaled gradients make up for it.
+        theirs = float(1 - numpy.float32(adam.beta2))
+        self.correction = math.sqrt((1 - adam.beta2) / theirs) if theirs else 0.0
 
     def create_state(self, index: int, weight: Any) -> Any:
         """The tensor's moments, which the trainer has made."""
@@ -34,7 +36,7 @@ class Formula(mx.optimizer.Optimizer):
         """One update, by fused kernels where their numbers, all float32, are precise enough."""
         (m, v), adam = state, self.spec
         rate, scale, eps = self.coefficients
-        if weight.dtype == numpy.float32:
+        if weight.dtype == numpy.float32 and self.correction:
             # m <- m - 1 * (-(1 - beta1) * grad + (1 - beta1) * m)
             own = {"rescale_grad": (adam.beta1 - 1) * self.rescale_grad, "wd": 1 - adam.beta1}
             mx.nd.sgd_update(m, grad, out=m, lr=1.0, **own)

@@ -31,7 +31,8 @@ def gradient_D(
         return net_D.forward(x, update_stats=update_stats, masks=_pass(masks, i))[0]
 
     X, fake_X = detach(X), detach(fake_X)  # the gradients end at D's inputs
-    X.attach_grad()
+    if recipe.loss.r1:
+        X.attach_grad()
     with autograd.record():
         # Only the running statistics can tell which came first.
         if recipe.norm.fake_first:
