@@ -193,12 +193,11 @@ class Logger:
         past = run.read_metrics()
         self.row: dict[str, Any] = past[-1] if past else {}
         self.seconds_before = self.row.get("seconds", 0.0)
-        self.numbers, logged = run.read_steps()
+        _, logged = run.read_steps()
         self.traces = [logged]
         self.started = self.epoch_started = time.perf_counter()
         self.saved_at = self.drawn_at = self.started
         self.epoch_steps = 0
-        self.saved_step = -1
         shown = 64 if len(config.recipe.data_shape) == 3 else 200
         pictures = rng.Stream(config.seed, rng.PICTURES)
         self.noise = rng.latent(config.recipe, pictures, range(1), (shown,))[0]
@@ -240,7 +239,7 @@ class Logger:
             config.backend, self.options.versions,
         )  # fmt: skip
         save_latest(self.run.checkpoints, checkpoint, self.options.keep)
-        self.saved_at, self.saved_step = time.perf_counter(), step
+        self.saved_at = time.perf_counter()
 
     def finish(self) -> dict[str, Any]:
         """The last pictures; the last epoch's row."""

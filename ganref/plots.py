@@ -60,15 +60,15 @@ def progress(
 ) -> None:
     """The two panels: loss curves over real and generated samples; between them a third one for
     metrics, lists of (step, value), where there are some."""
-    figure = _figure(6, 10 if metrics else 8.4)
+    canvas = figure(6, 10 if metrics else 8.4)
     if metrics:
-        curves, middle, below = figure.subplots(3, 1, height_ratios=(2, 1.4, 3))
+        curves, middle, below = canvas.subplots(3, 1, height_ratios=(2, 1.4, 3))
         for name, pairs in metrics.items():
             middle.plot(*zip(*pairs, strict=True), ".-", lw=1, label=name)
         middle.set(xlabel="step", yscale="symlog")
         middle.legend(fontsize=7, loc="upper right")
     else:
-        curves, below = figure.subplots(2, 1, height_ratios=(2, 3))
+        curves, below = canvas.subplots(2, 1, height_ratios=(2, 3))
     scale = recipe.batch_size if recipe.loss.reduction == "sum" else 1
     for values, name, colour in ((trace.loss_D, "loss_D", BLUE), (trace.loss_G, "loss_G", ORANGE)):
         _curve(curves, values / scale, name, colour)
@@ -79,7 +79,7 @@ def progress(
     show_samples(below, samples, real)
     with disk_errors(path):
         temporary = path.with_name(f".{path.name}")
-        figure.savefig(temporary, dpi=100, format="png")
+        canvas.savefig(temporary, dpi=100, format="png")
         temporary.replace(path)
 
 
@@ -88,9 +88,9 @@ def picture(path: Path, samples: np.ndarray, real: np.ndarray | None) -> None:
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if samples.ndim == 2:
-            figure = _figure(5, 5)
-            show_samples(figure.subplots(), samples, real)
-            figure.savefig(path, dpi=100)
+            canvas = figure(5, 5)
+            show_samples(canvas.subplots(), samples, real)
+            canvas.savefig(path, dpi=100)
         else:
             from PIL import Image
 
@@ -155,13 +155,14 @@ def log_to_board(writer: Any, row: dict[str, Any], samples: np.ndarray) -> None:
         writer.add_image("samples", pixels, row["step"], dataformats=form)
 
 
-def _figure(width: float, height: float) -> Any:
+def figure(width: float, height: float) -> Any:
+    """An empty figure that needs no screen."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    empty = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(empty)
+    return empty
 
 
 def _curve(axes: Any, values: np.ndarray, name: str, colour: str) -> None:
@@ -188,22 +189,22 @@ def _enlarge(pixels: np.ndarray) -> np.ndarray:
 def _points_frame(samples: np.ndarray, real: np.ndarray | None, title: str) -> Any:
     from PIL import Image
 
-    figure = _figure(4, 4)
-    axes = figure.subplots()
+    canvas = figure(4, 4)
+    axes = canvas.subplots()
     show_samples(axes, samples, real)
     axes.set_title(title.replace("_", " "), fontsize=9)
     if real is not None:
         (left, bottom), (right, top) = real.min(0) - 0.5, real.max(0) + 0.5
         axes.set(xlim=(left, right), ylim=(bottom, top))
         axes.set_adjustable("box")
-    figure.canvas.draw()
-    return Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())
+    canvas.canvas.draw()
+    return Image.fromarray(np.asarray(canvas.canvas.buffer_rgba())[..., :3].copy())
 
 
 def beside(path: Path, samples: np.ndarray, real: np.ndarray, title: str) -> None:
     """Generated samples beside real examples, on the same scale."""
-    figure = _figure(10, 5.4)
-    panels = figure.subplots(1, 2, sharex=samples.ndim == 2, sharey=samples.ndim == 2)
+    canvas = figure(10, 5.4)
+    panels = canvas.subplots(1, 2, sharex=samples.ndim == 2, sharey=samples.ndim == 2)
     for axes, examples, name, colour in zip(
         panels, (samples, real), ("generated", "real"), (ORANGE, BLUE), strict=True
     ):
@@ -215,14 +216,14 @@ def beside(path: Path, samples: np.ndarray, real: np.ndarray, title: str) -> Non
             axes.axis("off")
         axes.set_title(f"{title}, {name}")
     with disk_errors(path):
-        figure.savefig(path, dpi=100)
+        canvas.savefig(path, dpi=100)
 
 
 def comparison(path: Path, report: dict[str, Any]) -> None:
     """The loss curves of all backends over each other, and below them the largest difference of
     any kind for each pair, on a logarithmic scale with the losses' tolerance."""
-    figure = _figure(7, 8.4)
-    above, below = figure.subplots(2, 1, sharex=True)
+    canvas = figure(7, 8.4)
+    above, below = canvas.subplots(2, 1, sharex=True)
     widths = np.linspace(5, 1.2, len(report["backends"]))  # the thick ones show under the thin
     for colour, width, name in zip(COLOURS, widths, report["backends"], strict=False):
         for loss, style in (("loss_D", "-"), ("loss_G", "--")):
@@ -242,4 +243,4 @@ def comparison(path: Path, report: dict[str, Any]) -> None:
     below.set(xlabel="step", ylabel="largest relative difference")
     below.legend(ncols=2, fontsize=7)
     with disk_errors(path):
-        figure.savefig(path, dpi=100)
+        canvas.savefig(path, dpi=100)

@@ -18,6 +18,7 @@ from .. import loop
 from ..backend import GAN, load_backend
 from ..checkpoint import disk_errors
 from ..init import initial_weights
+from ..plots import figure as figure
 from ..spec.recipes import Recipe
 from ..spec.state import state_shapes
 from ..spec.steps import Trace
@@ -65,16 +66,6 @@ def train(gan: GAN, source: loop.Source, steps: int) -> Iterator[tuple[range, Tr
     for chunk in loop.plan(source, 0, steps, None):
         batch = source.draw(chunk)
         yield chunk, gan.train_trace(batch.X, batch.Z, Z_G=batch.Z_G, masks=batch.masks)
-
-
-def figure(width: float, height: float) -> Any:
-    """An empty figure that needs no screen."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    empty = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(empty)
-    return empty
 
 
 def save(path: Path, picture: Any) -> None:
