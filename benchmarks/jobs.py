@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ganref.data import Dataset
-from ganref.loop import Batch, Source, plan
+from ganref.draws import Batch, Source, plan
 from ganref.spec import Recipe
 from ganref.spec.serial import from_dict, to_dict
 

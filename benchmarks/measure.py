@@ -81,14 +81,14 @@ class Variant:
 
     def waiting(self, seconds: float) -> dict[str, Any]:
         """How long the training loop waits for its draws, and how long it trains."""
-        from ganref import data, loop
+        from ganref import data, draws
 
         recipe = self.job.recipe
         dataset = data.load(recipe.data, recipe, self.job.seed, progress=False)
-        source = loop.Source(recipe, dataset, self.job.seed, self.job.dtype)
+        source = draws.Source(recipe, dataset, self.job.seed, self.job.dtype)
         # Calls of one length: another would be compiled anew, which would hide the waiting.
-        every = loop.plan(source, 0, 10**6, None)
-        batches = loop._ahead(source, (r for r in every if len(r) == self.job.steps_per_call))
+        every = draws.plan(source, 0, 10**6, None)
+        batches = draws.ahead(source, (r for r in every if len(r) == self.job.steps_per_call))
         next(batches)  # the thread that draws starts with this one
         waited = trained = 0.0
         calls = 0

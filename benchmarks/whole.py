@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ganref import cli, data, loop
+from ganref import cli, data, draws
 from ganref.backend import BACKENDS, check_backend, is_installed
 from ganref.checkpoint import disk_errors
 from ganref.init import initial_weights
@@ -54,11 +54,11 @@ def plain_loop(args: argparse.Namespace) -> int:
     plain = importlib.import_module(f"benchmarks.plain_{args.plain_loop}")
     chosen = recipe(args.recipe)
     dataset = data.load(chosen.data, chosen)
-    source = loop.Source(chosen, dataset, 0, "float32")
+    source = draws.Source(chosen, dataset, 0, "float32")
     gan = plain.create(chosen, initial_weights(chosen), "cpu", "float32")
     steps = args.steps or chosen.epochs_on(chosen.data) * source.steps_per_epoch
     losses: Any = None
-    for part in loop.plan(source, 0, steps, None):
+    for part in draws.plan(source, 0, steps, None):
         batch = source.draw(part)
         losses = gan.train_steps(batch.X, batch.Z, Z_G=batch.Z_G, masks=batch.masks)
     print(f"{steps} steps, loss_D {losses[0][-1]:.3f}, loss_G {losses[1][-1]:.3f}")

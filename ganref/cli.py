@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 from .backend import GAN, load_backend
 from .checkpoint import Checkpoint
 from .init import initial_weights
-from .loop import Diverged, Interrupted
+from .logger import Diverged
+from .loop import Interrupted
 from .run import Config
 from .spec.errors import UserError
 

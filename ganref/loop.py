@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-import queue
 import signal
 import sys
 import threading
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from . import plots, rng
-from .assessment import cheap_metrics
 from .backend import GAN
-from .checkpoint import Checkpoint, save_latest
 from .data import Dataset
-from .detect import Alarm, Watch
+from .draws import Source, ahead, plan
+from .logger import Logger, Options, per_example
 from .run import Config, RunDirectory
-from .spec.recipes import Recipe
-from .spec.steps import Trace
-
-# Handing over many steps at once keeps a framework inside its compiled loop; more than this much
-# input at once would only delay the progress bar and a SIGINT.
-CHUNK_BYTES, CHUNK_STEPS = 16 * 2**20, 125
-PICTURE_SECONDS = 10.0  # how often a running picture is worth half a second
-
-
-class Diverged(Exception):
-    """A loss is no longer finite."""
-
-    def __init__(self, step: int, loss: str, value: float) -> None:
-        super().__init__(f"{loss} became {value} at step {step:,}")
-        self.step = step
 
 
 class Interrupted(Exception):
@@ -45,80 +22,12 @@ class Interrupted(Exception):
         self.exit_code = 128 + signum
 
 
-@dataclass(frozen=True)
-class Options:
-    """How a run is accompanied; nothing here changes what it computes."""
-
-    checkpoint_every: int | None = None  # steps; None is at an epoch's end, twice a minute at most
-    keep: int = 2
-    progress: bool = True
-    tensorboard: bool = False
-    gif: bool = False
-    evaluate_every: int | None = None  # epochs between two rows with metrics
-    versions: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """The draws of consecutive steps, as `GAN.train_trace` takes them."""
-
-    X: np.ndarray
-    Z: np.ndarray
-    Z_G: np.ndarray | None
-    masks: dict[str, np.ndarray]
-
-
-class Source:
-    """Every number that a run draws, for any range of steps."""
-
-    def __init__(self, recipe: Recipe, dataset: Dataset, seed: int, dtype: str) -> None:
-        self.recipe, self.dataset = recipe, dataset
-        self.dtype = "float64" if dtype == "float64" else "float32"
-        self.steps_per_epoch = len(dataset) // recipe.batch_size
-        streams = rng.LATENT, rng.LATENT_G, rng.DROPOUT, rng.SHUFFLE
-        self._latent, self._latent_G, self._dropout, self._shuffle = (
-            rng.Stream(seed, stream) for stream in streams
-        )
-        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
-
-    @property
-    def bytes_per_step(self) -> int:
-        """What one step's draws weigh."""
-        recipe, itemsize = self.recipe, np.dtype(self.dtype).itemsize
-        numbers = recipe.batch_size * int(np.prod(recipe.data_shape))
-        return numbers * itemsize + sum(int(np.prod(s)) for s in recipe.masks().values())
-
-    def draw(self, steps: range) -> Batch:
-        """The draws of these steps, which must lie in one epoch."""
-        recipe, batch = self.recipe, self.recipe.batch_size
-        Z_G = None
-        if recipe.fresh_Z:
-            Z_G = rng.latent(recipe, self._latent_G, steps, (recipe.G_updates, batch))
-        return Batch(
-            X=self.real(steps),
-            Z=rng.latent(recipe, self._latent, steps, (batch,)),
-            Z_G=Z_G,
-            masks=rng.dropout_masks(recipe, self._dropout, steps),
-        )
-
-    def real(self, steps: range) -> np.ndarray:
-        """The real examples (k, B, *data) of these steps. Every epoch goes through the data once
-        in an order of its own; the rows that do not fill a last batch wait for another epoch."""
-        epoch, first = divmod(steps.start, self.steps_per_epoch)
-        if self._order[0] != epoch:
-            self._order = epoch, rng.permutation(self._shuffle, epoch, len(self.dataset))
-        batch = self.recipe.batch_size
-        rows = self._order[1][first * batch : (first + len(steps)) * batch]
-        X = self.dataset.batch(rows, self.dtype)
-        return X.reshape(len(steps), batch, *X.shape[1:])
-
-
 def train(
     config: Config,
     gan: GAN,
     dataset: Dataset,
     run: RunDirectory,
-    options: Options = Options(),
+    options: Options,
     start: int = 0,
 ) -> dict[str, Any]:
     """Train from step `start` to `config.steps` and keep the run directory; the last epoch's row.
@@ -139,7 +48,7 @@ def train(
     )
     with bar, _Signals() as signals:
         stops = plan(source, start, config.steps, options.checkpoint_every)
-        for steps, batch in _ahead(source, stops):
+        for steps, batch in ahead(source, stops):
             trace = gan.train_trace(batch.X, batch.Z, Z_G=batch.Z_G, masks=batch.masks)
             bar.update(len(steps))
             for alarm in logger.record(steps, trace):
@@ -156,194 +65,6 @@ def train(
                 logger.checkpoint(steps.stop)
                 raise Interrupted(signals.received, steps.stop)
     return logger.finish()
-
-
-def plan(source: Source, start: int, stop: int, checkpoint_every: int | None) -> Iterator[range]:
-    """The ranges of steps handed over at once: none crosses the end of an epoch or a checkpoint."""
-    chunk = max(1, min(CHUNK_STEPS, CHUNK_BYTES // source.bytes_per_step))
-    while start < stop:
-        end = min(start + chunk, stop)
-        for every in (source.steps_per_epoch, checkpoint_every):
-            if every:
-                end = min(end, (start // every + 1) * every)
-        yield range(start, end)
-        start = end
-
-
-def per_example(recipe: Recipe, trace: Trace) -> list[float]:
-    """The means over steps, with a loss that is a sum divided by the examples it sums over."""
-    scale = 1 / recipe.batch_size if recipe.loss.reduction == "sum" else 1.0
-    return [float(np.mean(v)) * (scale if i < 2 else 1.0) for i, v in enumerate(trace)]
-
-
-class Logger:
-    """Everything that a run leaves behind."""
-
-    def __init__(
-        self,
-        config: Config,
-        gan: GAN,
-        dataset: Dataset,
-        run: RunDirectory,
-        options: Options,
-        source: Source,
-    ) -> None:
-        self.config, self.gan, self.dataset = config, gan, dataset
-        self.run, self.options, self.source = run, options, source
-        past = run.read_metrics()
-        self.row: dict[str, Any] = past[-1] if past else {}
-        self.seconds_before = self.row.get("seconds", 0.0)
-        _, logged = run.read_steps()
-        self.traces = [logged]
-        self.started = self.epoch_started = time.perf_counter()
-        self.saved_at = self.drawn_at = self.started
-        self.epoch_steps = 0
-        shown = 64 if len(config.recipe.data_shape) == 3 else 200
-        pictures = rng.Stream(config.seed, rng.PICTURES)
-        self.noise = rng.latent(config.recipe, pictures, range(1), (shown,))[0]
-        self.board = plots.board(run.path) if options.tensorboard else None
-        rows = rng.permutation(rng.Stream(config.seed, rng.EVALUATION), 0, len(dataset))
-        self.watch = Watch(config.recipe, dataset.batch(rows[:48]))
-        self.watch.replay(logged, past)
-        self.metrics: dict[str, list[tuple[int, float]]] = {}
-        for row in past:
-            self._note_metrics(row["step"], row.get("metrics", {}))
-
-    def record(self, steps: range, trace: Trace) -> list[Alarm]:
-        """Log these steps, and do what is due after them; what the detectors have noticed."""
-        bad = [(int(np.argmin(np.isfinite(v))), n, v) for n, v in
-               zip(Trace._fields[:2], trace, strict=False) if not np.isfinite(v).all()]  # fmt: skip
-        if bad:
-            i, name, values = min(bad, key=lambda b: b[0])
-            whole = Trace(*(v[: i + 1] for v in trace))
-            self.run.append_steps(steps.start + 1, whole)
-            raise Diverged(steps.start + i + 1, name, float(values[i]))
-        self.run.append_steps(steps.start + 1, trace)
-        self.traces.append(trace)
-        self.epoch_steps += len(steps)
-        every, per_epoch = self.options.checkpoint_every, self.source.steps_per_epoch
-        last = steps.stop == self.config.steps
-        alarms = self.watch.observe(steps.start + 1, trace)
-        if steps.stop % per_epoch == 0 or last:
-            alarms += self._epoch(steps.stop)
-        overdue = time.perf_counter() - self.saved_at > 30 and steps.stop % per_epoch == 0
-        if last or (steps.stop % every == 0 if every else overdue):
-            self.checkpoint(steps.stop)
-        return alarms
-
-    def checkpoint(self, step: int) -> None:
-        """Save the state, whole or not at all."""
-        config = self.config
-        checkpoint = Checkpoint(
-            config.recipe, self.gan.state(), config.seed, step, config.data, config.dtype,
-            config.backend, self.options.versions,
-        )  # fmt: skip
-        save_latest(self.run.checkpoints, checkpoint, self.options.keep)
-        self.saved_at = time.perf_counter()
-
-    def finish(self) -> dict[str, Any]:
-        """The last pictures; the last epoch's row."""
-        self._draw()
-        if self.options.gif:
-            plots.animate(self.run.samples, self.run.path / "samples.gif", self._points())
-        if self.board:
-            self.board.close()
-        return self.row
-
-    def _epoch(self, step: int) -> list[Alarm]:
-        now = time.perf_counter()
-        per_epoch = self.source.steps_per_epoch
-        epoch = -(-step // per_epoch)
-        trace = self._trace()
-        done = step - (epoch - 1) * per_epoch
-        means = per_example(self.config.recipe, Trace(*(v[-done:] for v in trace)))
-        examples = self.epoch_steps * self.config.recipe.batch_size
-        names = ("loss_D", "loss_G", "D_x", "D_G_z", "D_G_z_after")
-        self.row = {
-            "epoch": epoch,
-            "step": step,
-            **dict(zip(names, means, strict=True)),
-            "examples_per_sec": examples / max(now - self.epoch_started, 1e-9),
-            "seconds": self.seconds_before + now - self.started,
-        }
-        samples = self.gan.generate(self.noise)
-        alarms = self.watch.inspect(step, samples)
-        self.row |= self.watch.fields()
-        every = self.options.evaluate_every
-        if every and (epoch % every == 0 or step == self.config.steps):
-            self.row["metrics"] = self._evaluate()
-            self._note_metrics(step, self.row["metrics"])
-        self.run.append_metrics(self.row)
-        plots.save_samples(self.run.samples / f"epoch_{epoch:04d}", samples)
-        if self.board:
-            plots.log_to_board(self.board, self.row, samples)
-        self.epoch_started, self.epoch_steps = time.perf_counter(), 0
-        if now - self.drawn_at > PICTURE_SECONDS:
-            self._draw(samples)
-            self.drawn_at = time.perf_counter()
-        return alarms
-
-    def _evaluate(self) -> dict[str, float]:
-        """The cheap metrics of 1,000 samples from fixed noise."""
-        pictures = rng.Stream(self.config.seed, rng.PICTURES)
-        batches = rng.latent(self.config.recipe, pictures, range(1, 5), (250,))
-        samples = np.concatenate([self.gan.generate(Z) for Z in batches])
-        return cheap_metrics(self.config.recipe, self.dataset, samples, self.config.seed)
-
-    def _note_metrics(self, step: int, found: dict[str, float]) -> None:
-        for name, value in found.items():
-            self.metrics.setdefault(name, []).append((step, value))
-
-    def _draw(self, samples: np.ndarray | None = None) -> None:
-        if samples is None:
-            samples = self.gan.generate(self.noise)
-        path, recipe = self.run.path / "progress.png", self.config.recipe
-        plots.progress(path, recipe, self._trace(), samples, self._points(), self.metrics)
-
-    def _trace(self) -> Trace:
-        self.traces = [Trace(*map(np.concatenate, zip(*self.traces, strict=True)))]
-        return self.traces[0]
-
-    def _points(self) -> np.ndarray | None:
-        """Real points to show beside generated ones; images speak for themselves."""
-        few = np.arange(min(len(self.dataset), 1000))
-        return self.dataset.batch(few) if self.config.recipe.data_shape == (2,) else None
-
-
-def _ahead(source: Source, plan: Iterator[range]) -> Iterator[tuple[range, Batch]]:
-    """Draw the next steps in a thread while these are trained on. Small draws are not worth it."""
-    if source.bytes_per_step < 2**14:
-        yield from ((steps, source.draw(steps)) for steps in plan)
-        return
-    ready: queue.Queue[Any] = queue.Queue(maxsize=2)
-    stopped = threading.Event()
-
-    def put(item: Any) -> bool:
-        while not stopped.is_set():
-            try:
-                ready.put(item, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def work() -> None:
-        try:
-            for steps in plan:
-                if not put((steps, source.draw(steps))):
-                    return
-            put(None)
-        except BaseException as error:  # it belongs to whoever waits for the draws
-            put(error)
-
-    threading.Thread(target=work, daemon=True).start()
-    try:
-        while (item := ready.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stopped.set()
 
 
 class _Signals:

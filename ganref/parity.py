@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from . import data, loop
+from . import data, draws
 from .backend import check_backend
 from .init import initial_weights
 from .spec import Recipe, UserError
@@ -79,7 +79,7 @@ def compare(
     if len(set(backends)) < 2:
         raise UserError("a comparison needs two different backends; --backends numpy,torch, say")
     dataset = data.load(data_name or recipe.data, recipe, seed)
-    source = loop.Source(recipe, dataset, seed, dtype)
+    source = draws.Source(recipe, dataset, seed, dtype)
     weights = initial_weights(recipe, seed)
     report = _empty_report(recipe, backends, steps, dtype, teacher_forced)
     workers: dict[str, Worker] = {}

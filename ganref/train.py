@@ -9,7 +9,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from . import cli, data, loop
+from . import cli, data, logger, loop
 from .backend import BACKENDS, check_backend, is_installed, load_backend
 from .checkpoint import Checkpoint, load_latest
 from .run import Config, RunDirectory
@@ -183,7 +183,7 @@ def _resumed(args: dict[str, Any]) -> tuple[Config, data.Dataset, RunDirectory, 
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Train as the command line says. Raises UserError, loop.Diverged or loop.Interrupted."""
+    """Train as the command line says. Raises UserError, logger.Diverged or loop.Interrupted."""
     args = vars(parser().parse_args(argv))
     if "list" in args:
         print(listing())
@@ -213,7 +213,7 @@ def main(argv: list[str] | None = None) -> int:
         "devices": load_backend(config.backend).devices(),
     }
     run.write_config(config, about)
-    options = loop.Options(
+    options = logger.Options(
         checkpoint_every=args.get("checkpoint_every"),
         keep=args.get("keep", 2),
         progress="quiet" not in args,

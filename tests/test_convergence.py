@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ganref
-from ganref import data, loop, metrics, rng
+from ganref import data, draws, logger, metrics, rng
 from ganref.spec import recipe as recipe_of
 
 MEAN = np.array([1.0, 2.0])
@@ -24,14 +24,14 @@ def frechet_after(backend: str, seed: int = 0, epochs: int = 20, spoil=None) -> 
     gan = ganref.load_backend(backend).create(recipe, weights)
     if spoil:
         spoil(gan)
-    source = loop.Source(recipe, data.load("gaussian", recipe, seed), seed, "float32")
-    for steps in loop.plan(source, 0, epochs * source.steps_per_epoch, None):
+    source = draws.Source(recipe, data.load("gaussian", recipe, seed), seed, "float32")
+    for steps in draws.plan(source, 0, epochs * source.steps_per_epoch, None):
         batch = source.draw(steps)
         trace = gan.train_trace(batch.X, batch.Z, Z_G=None, masks={})
     noise = rng.latent(recipe, rng.Stream(seed, rng.EVALUATION), range(1), (10_000,))[0]
     mean, covariance = metrics.gaussian_fit(gan.generate(noise))
     distance = metrics.frechet_gaussian(mean, covariance, MEAN, COVARIANCE)
-    return distance, loop.per_example(recipe, trace)
+    return distance, logger.per_example(recipe, trace)
 
 
 def test_the_toy_learns_its_gaussian(backend: str, capsys: pytest.CaptureFixture) -> None:

@@ -8,7 +8,7 @@ import pytest
 from cases import narrow, with_loss
 
 import ganref
-from ganref import data, detect, loop, rng
+from ganref import data, detect, draws, rng
 from ganref.labs import collapse
 from ganref.spec import Adam, Recipe, on_data
 from ganref.spec.steps import Trace
@@ -19,13 +19,13 @@ def watched(
 ) -> tuple[detect.Watch, Trace, list[dict]]:
     """A run as the loop makes it, with its detectors: (watch, trace, rows of metrics)."""
     dataset = data.load(name, recipe, seed, progress=False)
-    source = loop.Source(recipe, dataset, seed, "float32")
+    source = draws.Source(recipe, dataset, seed, "float32")
     weights = ganref.initial_weights(recipe, seed)
     gan = ganref.load_backend(backend).create(recipe, weights)
     watch = detect.Watch(recipe, dataset.batch(np.arange(detect.SAMPLES)))
     noise = rng.latent(recipe, rng.Stream(seed, rng.PICTURES), range(1), (64,))[0]
     traces, rows = [], []
-    for chunk in loop.plan(source, 0, steps, None):
+    for chunk in draws.plan(source, 0, steps, None):
         batch = source.draw(chunk)
         traces.append(gan.train_trace(batch.X, batch.Z, Z_G=batch.Z_G, masks=batch.masks))
         watch.observe(chunk.start + 1, traces[-1])
@@ -200,13 +200,13 @@ def test_samples_that_are_not_finite_are_not_judged() -> None:
 def test_watching_costs_less_than_a_hundredth_of_the_toy_s_step() -> None:
     recipe = ganref.recipe("gaussian")
     dataset = data.load("gaussian", recipe, 0)
-    source = loop.Source(recipe, dataset, 0, "float32")
+    source = draws.Source(recipe, dataset, 0, "float32")
     gan = ganref.load_backend("numpy").create(recipe, ganref.initial_weights(recipe, 0))
     noise, shares = np.zeros((200, 2)), []
     for _ in range(3):  # the best of a few: a busy neighbour is not what this is about
         watch = detect.Watch(recipe, dataset.batch(np.arange(48)))
         training = watching = 0.0
-        for chunk in loop.plan(source, 0, 1250, None):
+        for chunk in draws.plan(source, 0, 1250, None):
             batch = source.draw(chunk)
             start = time.process_time()
             trace = gan.train_trace(batch.X, batch.Z)

@@ -11,7 +11,7 @@ import pytest
 from cases import NARROW, draws, narrow
 
 import ganref
-from ganref.loop import Batch
+from ganref.draws import Batch
 from ganref.parity import differences, split_kinds
 from ganref.spec import Recipe
 from ganref.tolerances import KINDS, promise, tolerance

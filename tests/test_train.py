@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ganref import checkpoint, sample, train
-from ganref.loop import Diverged
+from ganref.logger import Diverged
 from ganref.run import RunDirectory
 from ganref.spec import UserError
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import loop
+from .. import draws
 from ..backend import GAN, load_backend
 from ..checkpoint import disk_errors
 from ..init import initial_weights
@@ -61,9 +61,9 @@ def fresh_state(recipe: Recipe, seed: int) -> dict[str, np.ndarray]:
     return state
 
 
-def train(gan: GAN, source: loop.Source, steps: int) -> Iterator[tuple[range, Trace]]:
+def train(gan: GAN, source: draws.Source, steps: int) -> Iterator[tuple[range, Trace]]:
     """Train from step 0, handing on each chunk's steps and trace."""
-    for chunk in loop.plan(source, 0, steps, None):
+    for chunk in draws.plan(source, 0, steps, None):
         batch = source.draw(chunk)
         yield chunk, gan.train_trace(batch.X, batch.Z, Z_G=batch.Z_G, masks=batch.masks)
 

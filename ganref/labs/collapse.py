@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import data, detect, loop, metrics, plots, rng
+from .. import data, detect, draws, metrics, plots, rng
 from ..spec import Adam, Recipe, on_data, recipe
 from . import Setup, figure, fresh_state, save
 
@@ -66,8 +66,8 @@ def run(setup: Setup, seeds: int = SEEDS, steps: int = STEPS) -> dict[str, Any]:
             noise = rng.Stream(seed, rng.EVALUATION)
             Z = rng.latent(games[PLAIN], noise, range(1), (SAMPLES,))[0]
             watches = _begin(games, gans, arms, dataset, seed)
-            source = loop.Source(games[PLAIN], dataset, seed, setup.dtype)
-            for chunk in loop.plan(source, 0, steps, looks[0]):
+            source = draws.Source(games[PLAIN], dataset, seed, setup.dtype)
+            for chunk in draws.plan(source, 0, steps, looks[0]):
                 batch = source.draw(chunk)
                 for name, gan in gans.items():
                     trace = gan.train_trace(batch.X, batch.Z, Z_G=None, masks=batch.masks)

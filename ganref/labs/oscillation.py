@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import data, detect, loop, plots
+from .. import data, detect, draws, plots
 from ..spec import Adam, recipe
 from . import Setup, dirac, figure, save, toy, train
 
@@ -77,7 +77,7 @@ def run_rates(setup: Setup, steps: int = RATE_STEPS) -> list[dict[str, Any]]:
         dataset = data.load("ring", game, setup.seed)
         watch = detect.Watch(game, dataset.batch(np.arange(detect.SAMPLES)))
         highest = 0.0
-        source = loop.Source(game, dataset, setup.seed, setup.dtype)
+        source = draws.Source(game, dataset, setup.seed, setup.dtype)
         for chunk, trace in train(setup.create(game), source, steps):
             losses = np.abs([trace.loss_D, trace.loss_G])
             if not np.isfinite(losses).all():

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import data, loop, metrics
+from .. import data, draws, metrics
 from ..backend import GAN
 from ..data.points import A, B
 from ..spec import Recipe, recipe
@@ -50,12 +50,12 @@ def run(setup: Setup, epochs: int = EPOCHS, seeds: int = SEEDS) -> dict[str, Any
         for seed in all_seeds:
             dataset = data.load("gaussian", games[PLAIN], seed)
             floor.append(_distance(*metrics.gaussian_fit(dataset.array)))
-            source = loop.Source(games[PLAIN], dataset, seed, setup.dtype)
+            source = draws.Source(games[PLAIN], dataset, seed, setup.dtype)
             for name, gan in gans.items():
                 gan.load_state(fresh_state(games[name], seed))
             for curve in curves.values():
                 curve.append([])
-            for chunk in loop.plan(source, 0, epochs * per_epoch, None):
+            for chunk in draws.plan(source, 0, epochs * per_epoch, None):
                 batch = source.draw(chunk)
                 for gan in gans.values():
                     gan.train_trace(batch.X, batch.Z, Z_G=None, masks=batch.masks)

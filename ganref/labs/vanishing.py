@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import data, loop, plots, rng
+from .. import data, draws, plots, rng
 from ..backend import GAN
 from ..spec import Adam, Loss, Recipe, losses, on_data, recipe
 from . import Setup, figure, save, times
@@ -49,7 +49,7 @@ def run(setup: Setup, steps: int = STEPS) -> dict[str, Any]:
     games = recipes()
     gans = {name: setup.create(game) for name, game in games.items()}
     trained, energy = gans["non_saturating"], gans["margin"]
-    source = loop.Source(
+    source = draws.Source(
         games["margin"], data.load("ring", games["margin"], setup.seed), setup.seed, setup.dtype
     )
     pictures = rng.Stream(setup.seed, rng.PICTURES)
