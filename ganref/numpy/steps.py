@@ -29,21 +29,11 @@ def gradient_D(
 ) -> tuple[Any, Any, Any, np.ndarray]:
     """(loss_D, D_x, D_G_z, gradient to D's weights) on real and fake examples (B, *data)."""
 
-    def forward(x: np.ndarray, i: int) -> tuple[np.ndarray, Any]:
-        return net_D.forward(x, update_stats=update_stats, masks=_pass(masks, i))
-
-    # Only the running statistics can tell which came first.
-    if recipe.norm.fake_first:
-        (fake_Y, fake_tape), (real_Y, real_tape) = forward(fake_X, 1), forward(X, 0)
-    else:
-        (real_Y, real_tape), (fake_Y, fake_tape) = forward(X, 0), forward(fake_X, 1)
+    real_Y, fake_Y, tapes = _forward_D(X, fake_X, net_D, recipe, masks, update_stats)
     loss_D = losses.loss_D(recipe.loss, real_Y, fake_Y)
-    d_real, d_fake = spec.grad_D(recipe.loss, real_Y, fake_Y)
-    _, grad_real = net_D.backward(d_real, real_tape, inputs=False)
-    _, grad_fake = net_D.backward(d_fake, fake_tape, inputs=False)
-    grad = grad_real + grad_fake
+    grad = _backward_D(*spec.grad_D(recipe.loss, real_Y, fake_Y), net_D, tapes)
     if recipe.loss.r1:
-        penalty, d_penalty = _gradient_penalty(X, real_tape, net_D, recipe, _pass(masks, 0))
+        penalty, d_penalty = _gradient_penalty(X, net_D, recipe, _pass(masks, 0))
         loss_D, grad = loss_D + penalty, grad + d_penalty
     return loss_D, *_scores(recipe, real_Y, fake_Y), grad
 
@@ -133,14 +123,45 @@ def step(
     return loss_D, loss_G, D_x, D_G_z1, D_G_z2
 
 
+def _forward_D(
+    X: np.ndarray,
+    fake_X: np.ndarray,
+    net_D: Network,
+    recipe: Recipe,
+    masks: Masks,
+    update_stats: bool,
+) -> tuple[np.ndarray, np.ndarray, list[Any]]:
+    """(D's outputs on real and on fake examples, the tapes of its passes)."""
+    if not net_D.spec.couples_examples:  # one pass for both does the same in half the time
+        both = {name: np.concatenate(mask[:2]) for name, mask in masks.items()}
+        Y, tape = net_D.forward(np.concatenate([X, fake_X]), masks=both)
+        return Y[: len(X)], Y[len(X) :], [tape]
+    passes = [(X, _pass(masks, 0)), (fake_X, _pass(masks, 1))]
+    # Only the running statistics can tell which came first.
+    order = -1 if recipe.norm.fake_first else 1
+    done = [net_D.forward(x, update_stats=update_stats, masks=m) for x, m in passes[::order]]
+    (real_Y, real_tape), (fake_Y, fake_tape) = done[::order]
+    return real_Y, fake_Y, [real_tape, fake_tape]
+
+
+def _backward_D(
+    d_real: np.ndarray, d_fake: np.ndarray, net_D: Network, tapes: list[Any]
+) -> np.ndarray:
+    """The gradient to D's weights, given those to the outputs of `_forward_D`."""
+    parts = [d_real, d_fake] if len(tapes) == 2 else [np.concatenate([d_real, d_fake])]
+    grads = [net_D.backward(dy, t, inputs=False)[1] for dy, t in zip(parts, tapes, strict=True)]
+    return grads[0] + grads[1] if len(grads) == 2 else grads[0]
+
+
 def _gradient_penalty(
-    X: np.ndarray, tape: Any, net_D: Network, recipe: Recipe, masks: Masks
+    X: np.ndarray, net_D: Network, recipe: Recipe, masks: Masks
 ) -> tuple[Any, np.ndarray]:
     """R1, r1 / 2 * R[|g|²] with g the gradient of the summed outputs to X, and its gradient.
 
     The gradient to the weights is r1 * R[d/dt (weights' gradient at X + t g)] at t = 0. A complex
     step takes that derivative exactly: there is no difference to cancel, so t can be tiny."""
     ones = np.ones(len(X), X.dtype)
+    _, tape = net_D.forward(X, update_stats=False, masks=masks)
     g, _ = net_D.backward(ones, tape, weights=False)
     weight = recipe.loss.r1 * (1 / len(X) if recipe.loss.reduction == "mean" else 1)
     tiny = 1e-20 if X.dtype == np.float64 else 1e-10

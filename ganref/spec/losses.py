@@ -58,13 +58,12 @@ class Loss:
 
 def softplus(o: np.ndarray) -> np.ndarray:
     """log(1 + exp(o)), finite and accurate for every finite o."""
-    return np.maximum(o, 0) + np.log1p(np.exp(-np.abs(o)))
+    return np.logaddexp(0, o)
 
 
 def sigmoid(o: np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(-o)) without overflow."""
-    e = np.exp(-np.abs(o))
-    return np.where(o >= 0, 1, e) / (1 + e)
+    """1 / (1 + exp(-o)), as the exponential of its logarithm, which cannot overflow."""
+    return np.exp(-softplus(-o))
 
 
 def bce(o: np.ndarray, label: float) -> np.ndarray:
@@ -114,7 +113,9 @@ def grad_D(loss: Loss, real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, 
     if loss.kind == "bce":
         # Split like the loss itself: sigmoid(o) - label would cancel where D is confident.
         label = loss.real_label
-        d_real = (1 - label) * sigmoid(real) - label * sigmoid(-real)
+        d_real = -label * sigmoid(-real)
+        if label != 1:
+            d_real = d_real + (1 - label) * sigmoid(real)
         return weight * d_real, weight * sigmoid(fake)
     return weight * np.ones_like(real), -weight * (fake < loss.margin).astype(fake.dtype)
 

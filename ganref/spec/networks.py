@@ -86,6 +86,11 @@ class Network:
             if isinstance(layer, Dropout) and layer.rate > 0
         }
 
+    @cached_property
+    def couples_examples(self) -> bool:
+        """Whether in training an example's output depends on the rest of its batch."""
+        return any(isinstance(layer, BatchNorm) and layer.batch_stats for layer in self.layers)
+
     def check_batch(self, batch_size: int) -> None:
         """Refuse a batch whose variance some batch normalisation could not take: one value per
         channel, where PyTorch raises and the others return beta. Raises UserError."""
