@@ -7,7 +7,10 @@ Two examinations, both against NumPy in float64 on the same draws and initial we
   losses of the very call that precedes the timing, for as long as that precision is honest.
 
 How far rounding may go depends on the draws: Adam's first steps divide small gradients by
-themselves. So in float32 NumPy's own distance from float64, times `LENIENCE`, is allowed too.
+themselves, and so move a weight by ± the learning rate for a rounding error's sign. So in float32
+NumPy's own distance from float64, times `LENIENCE`, is allowed too; and where the learning rate is
+large, the step in the timed precision and width is examined at a gentle one. Of the call that
+precedes the timing only the loss before the first update is judged then.
 
 The plain loops use their library's own Adam, whose constants pass through float32 in Keras and
 MXNet even where all else is float64. They are held to `LIBRARY`, at a learning rate that does not
@@ -18,6 +21,7 @@ default epsilon show as 2e-5 to 1 on the recipes where they matter.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +35,7 @@ from . import jobs
 from .workers import Failed, Worker
 
 Losses = dict[str, Any]  # {"loss_D": [...], "loss_G": [...]}, one number per step
+LOSSES = ("loss_D", "loss_G")
 
 NARROW_WIDTH, NARROW_BATCH, NARROW_STEPS = 8, 8, 6
 ORACLE_FLOPS = 2e11  # what NumPy is asked for at once: some twenty seconds, twice
@@ -38,6 +43,10 @@ LENIENCE = 10.0
 LIBRARY = (3, 2e-5)  # steps, tolerance
 LIBRARY_STEPS = 10  # of the toy in float32, for the same reason
 GENTLE_ABOVE, GENTLE_LR = 1e-3, 2e-4
+# What float32 can promise of DCGAN's first step at 2e-4 whatever the width: D's first update takes
+# the signs of 1 gradient in 10,000 from rounding (measured: 6e-6 to 6e-5 in all frameworks).
+UPDATED_FLOAT32 = 1e-4
+CONVOLUTIONAL = ("dcgan64", "dcgan-nyu", "dcgan32", "ebgan")
 # bfloat16 keeps 8 bits, and Adam's first step is the gradient's sign: no finer promise is honest.
 BFLOAT16 = (1, 0.1)
 
@@ -50,16 +59,22 @@ def narrow_job(
     small = recipe
     if recipe.stack != "toy":
         width, batch = min(recipe.width, NARROW_WIDTH), min(recipe.batch_size, NARROW_BATCH)
-        small = recipe.replace(width=width, batch_size=batch)
-        if plain and max(recipe.adam_D.lr, recipe.adam_G.lr) > GENTLE_ABOVE:
-            adams = {
-                name: dataclasses.replace(getattr(recipe, name), lr=GENTLE_LR)
-                for name in ("adam_D", "adam_G")
-            }
-            small = small.replace(**adams)
+        small = (gentle(recipe) if plain else recipe).replace(width=width, batch_size=batch)
     steps, _ = limits(small, "float64", plain)
     steps = steps if recipe.stack == "toy" else min(steps, NARROW_STEPS)
     return jobs.draw(small, dataset, "float64", device, seed, steps)
+
+
+def gentle(recipe: Recipe) -> Recipe:
+    """The recipe at a learning rate that does not amplify rounding. The toy's promises are for the
+    rate it has."""
+    if recipe.stack == "toy" or max(recipe.adam_D.lr, recipe.adam_G.lr) <= GENTLE_ABOVE:
+        return recipe
+    adams = {
+        name: dataclasses.replace(getattr(recipe, name), lr=GENTLE_LR)
+        for name in ("adam_D", "adam_G")
+    }
+    return recipe.replace(**adams)
 
 
 def oracle_batch(recipe: Recipe) -> int:
@@ -80,10 +95,10 @@ def limits(recipe: Recipe, dtype: str, plain: bool = False) -> tuple[int, float]
     return min(kept.steps, LIBRARY_STEPS) if plain else kept.steps, kept.losses
 
 
-def difference(found: Losses, expected: Losses, steps: int) -> float:
-    """The largest relative difference of any loss within the first `steps` steps."""
+def difference(found: Losses, expected: Losses, steps: int, names: Sequence[str] = LOSSES) -> float:
+    """The largest relative difference of these losses within the first `steps` steps."""
     worst = 0.0
-    for name in ("loss_D", "loss_G"):
+    for name in names:
         a, b = (np.asarray(losses[name], float)[:steps] for losses in (found, expected))
         error = np.abs(a - b) / np.maximum(np.abs(b), np.finfo(float).tiny)
         worst = max(worst, float(np.where(np.isfinite(error), error, np.inf).max()))
@@ -91,15 +106,24 @@ def difference(found: Losses, expected: Losses, steps: int) -> float:
 
 
 def judge(
-    job: jobs.Job, plain: bool, found: Losses, exact: Losses, rounded: Losses | None = None
+    job: jobs.Job,
+    plain: bool,
+    found: Losses,
+    exact: Losses,
+    rounded: Losses | None = None,
+    first_loss: bool = False,
 ) -> dict[str, Any]:
-    """The verdict on the losses of a job's first call, given NumPy's in float64 and, where that
-    is the job's precision, in float32: {passed, difference, tolerance, steps, ...}."""
+    """The verdict on the losses of a job's first call, or on the one before the first update
+    alone, given NumPy's in float64 and, where that is the job's precision, in float32:
+    {passed, difference, tolerance, steps, ...}."""
+    names = LOSSES[:1] if first_loss else LOSSES
     kept, tolerance = limits(job.recipe, job.dtype, plain)
-    steps = min(kept, len(exact["loss_D"]), len(found["loss_D"]))
+    if job.recipe.stack in CONVOLUTIONAL and not first_loss and job.dtype == "float32":
+        tolerance = max(tolerance, UPDATED_FLOAT32)
+    steps = 1 if first_loss else min(kept, len(exact["loss_D"]), len(found["loss_D"]))
     if rounded is not None:
-        tolerance = max(tolerance, LENIENCE * difference(rounded, exact, steps))
-    worst = difference(found, exact, steps)
+        tolerance = max(tolerance, LENIENCE * difference(rounded, exact, steps, names))
+    worst = difference(found, exact, steps, names)
     return {"passed": worst <= tolerance, "difference": worst, "tolerance": tolerance,
             "steps": steps, "dtype": job.dtype, "width": job.recipe.width,
             "batch_size": job.recipe.batch_size}  # fmt: skip
@@ -121,10 +145,9 @@ class Gate:
         Raises Failed if it does not compute, or refuses, what it is asked for."""
         plain = mode == "plain"
         exams = [narrow_job(recipe, dataset, device, self.seed, plain)]
-        batch = oracle_batch(recipe)
-        if batch < recipe.batch_size:
-            small = recipe.replace(batch_size=batch)
-            exams.append(jobs.draw(small, dataset, dtype, device, self.seed, 1))
+        wide = gentle(recipe.replace(batch_size=oracle_batch(recipe)))
+        if wide != recipe:
+            exams.append(jobs.draw(wide, dataset, dtype, device, self.seed, 1))
         verdicts = []
         for job in exams:
             size = f"{job.recipe.name}-{job.recipe.width}-{job.recipe.batch_size}"
@@ -138,14 +161,18 @@ class Gate:
             verdicts.append(self._verdicts[key])
         return verdicts
 
-    def verdict(self, path: Path, job: jobs.Job, plain: bool, found: Losses) -> dict[str, Any]:
+    def verdict(
+        self, path: Path, job: jobs.Job, plain: bool, found: Losses, first_loss: bool = False
+    ) -> dict[str, Any]:
         """What NumPy says about losses found for the job saved at `path`. Raises Failed."""
         if path not in self._oracle:
             kinds = ["float64", "float32"] if job.dtype == "float32" else ["float64"]
             self._oracle[path] = [
                 self._losses("numpy", "off", self._on_numpy(path, job, kind)) for kind in kinds
             ]
-        return judge(job, plain, found, *self._oracle[path])
+        exact, rounded = [*self._oracle[path], None][:2]
+        assert exact is not None
+        return judge(job, plain, found, exact, rounded, first_loss)
 
     def _losses(self, backend: str, mode: str, path: Path) -> Losses:
         worker = Worker(backend, mode, self.threads)

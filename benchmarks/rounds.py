@@ -115,7 +115,8 @@ def _build(
     answer = worker.ask("build", job=str(path))
     row |= {name: answer[name] for name in ("create_s", "first_call_s")}
     if gate.oracle_batch(job.recipe) == job.recipe.batch_size:
-        row["gate"].append(judge.verdict(path, job, row["mode"] == "plain", answer))
+        jumps = gate.gentle(job.recipe) != job.recipe
+        row["gate"].append(judge.verdict(path, job, row["mode"] == "plain", answer, jumps))
         gate.require(row["gate"])
 
 
