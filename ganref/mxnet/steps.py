@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ganref.spec.layers import ConvTranspose
 from ganref.spec.recipes import Recipe
 
 from . import losses
@@ -48,10 +49,13 @@ def gradient_D(
     net_D.zero_grad()
     if recipe.loss.r1:
         loss_D = loss_D + _gradient_penalty(X, real_Y, net_D, recipe, _pass(masks, 0))
-    # One by one: oneDNN crashes when it has to add two gradients to a transposed kernel outside
-    # the parameter's own buffer. The running statistics belong to both tapes, hence `retain_graph`.
-    real_Y.backward(real.grad, retain_graph=True)
-    fake_Y.backward(fake.grad)
+    if any(isinstance(layer, ConvTranspose) for layer in net_D.spec.layers):
+        # oneDNN crashes when it has to add two gradients to a transposed kernel outside the
+        # parameter's own buffer. Running statistics belong to both tapes, hence `retain_graph`.
+        real_Y.backward(real.grad, retain_graph=True)
+        fake_Y.backward(fake.grad)
+    else:
+        autograd.backward([real_Y, fake_Y], [real.grad, fake.grad])
     return detach(loss_D), *_scores(recipe, real_Y, fake_Y), net_D.grad()
 
 
