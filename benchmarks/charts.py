@@ -10,7 +10,7 @@ import numpy as np
 # One colour for each backend; the plain loop has a pale version of it.
 COLOURS = {"numpy": "#6b6b6b", "torch": "#d9541e", "tf": "#1f6fb4", "mxnet": "#3a923a"}
 LOOKS = {"plain": (0.35, "", ":"), "off": (0.6, "//", "-."), "auto": (0.8, "..", "--"),
-         "fast": (1.0, "", "-")}  # fmt: skip
+         "fast": (1.0, "", "-"), "bfloat16": (0.7, "xx", "-.")}  # fmt: skip
 WIDE = 8.0  # a logarithmic scale where the fastest is so many times as fast as the slowest
 
 

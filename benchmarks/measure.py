@@ -22,9 +22,11 @@ import numpy as np
 from ganref.backend import load_backend
 from ganref.init import initial_weights
 from ganref.spec import UserError
+from ganref.spec.precision import storage
 from ganref.spec.state import state_shapes
 
-COMPILE = {"fast": "on", "auto": "auto", "off": "off"}
+# "bfloat16" is "fast" in mixed precision, beside the others in the same rounds.
+COMPILE = {"fast": "on", "auto": "auto", "off": "off", "bfloat16": "on"}
 
 
 class Variant:
@@ -122,7 +124,7 @@ class Variant:
         return self.module.create(*args, COMPILE[self.mode])
 
     def _initial_state(self) -> dict[str, np.ndarray]:
-        recipe, dtype = self.job.recipe, "float64" if self.job.dtype == "float64" else "float32"
+        recipe, dtype = self.job.recipe, storage(self.job.dtype)
         weights = initial_weights(recipe, self.job.seed)
         state = {}
         for name, shape in state_shapes(recipe).items():

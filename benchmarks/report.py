@@ -43,13 +43,16 @@ def summarise(row: dict[str, Any], rate: float | None) -> None:
 
 
 def add_ratios(rows: list[dict[str, Any]]) -> None:
-    """Add how many times as fast as the same framework's plain loop each row is: the ratio of
-    every round, since a round's two turns had the same neighbours."""
-    plain = {r["backend"]: step_times(r) for r in rows if r["mode"] == "plain" and r.get("rounds")}
-    for row in rows:
-        if row.get("rounds") and row["mode"] != "plain" and row["backend"] in plain:
-            pairs = zip(plain[row["backend"]], step_times(row), strict=False)
-            row["ratio"] = spread([slow / fast for slow, fast in pairs])
+    """Add how many times as fast as the same framework's plain loop each row is, and mixed
+    precision as its fast path without: the ratio of every round, since a round's two turns had the
+    same neighbours."""
+    times = {(r["backend"], r["mode"]): step_times(r) for r in rows if r.get("rounds")}
+    for (backend, mode), own in times.items():
+        (row,) = (r for r in rows if (r["backend"], r["mode"]) == (backend, mode))
+        for name, base in (("ratio", "plain"), ("ratio_fast", "fast")):
+            if base != mode and (backend, base) in times and (base, mode) != ("fast", "plain"):
+                pairs = zip(times[backend, base], own, strict=False)
+                row[name] = spread([slow / fast for slow, fast in pairs])
 
 
 def seconds(*values: float) -> str:
@@ -63,7 +66,7 @@ def seconds(*values: float) -> str:
 def table(rows: list[dict[str, Any]]) -> str:
     """All rows for a terminal; what was not timed says why."""
     head = ("recipe", "backend", "mode", "batch", "width", "examples/s", "step", "min..max",
-            "×plain", "run", "matmul", "memory", "input")  # fmt: skip
+            "×plain", "×fast", "run", "matmul", "memory", "input")  # fmt: skip
     lines = [head, *(_cells(row) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     out = []
@@ -78,7 +81,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     name = (row["recipe"], row["backend"], row["mode"], str(row["batch_size"]),
             str(row["width"] or "-"))  # fmt: skip
     if "step_s" not in row:
-        return (*name, *("-",) * 8, row["why"])
+        return (*name, *("-",) * 9, row["why"])
     step, ratio, share = row["step_s"], row.get("ratio"), row["share_of_matmul"]
     memory = row["device_memory"] or row["peak_memory"]
     return (
@@ -87,6 +90,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         seconds(step["median"]),
         seconds(step["min"], step["max"]),
         f"{ratio['median']:.2f}" if ratio else "-",
+        f"{row['ratio_fast']['median']:.2f}" if "ratio_fast" in row else "-",
         seconds(row["run_s"]),
         f"{share:.1%}" if share is not None else "-",
         f"{memory / 2**20:,.0f} MiB",

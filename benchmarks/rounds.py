@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.util
 import os
 import sys
@@ -47,7 +48,13 @@ def measure(
     """The rows of one recipe at one batch size and width. `rates` collects the matrix products."""
     dataset = data.load(shape.data, shape, how.seed)
     job = jobs.draw(shape, dataset, how.dtype, how.device, how.seed)
-    path = jobs.save(job, judge.folder / f"timed-{shape.name}-{shape.width}-{shape.batch_size}")
+    paths = {
+        kind: jobs.save(
+            dataclasses.replace(job, dtype=kind),
+            judge.folder / f"timed-{shape.name}-{shape.width}-{shape.batch_size}-{kind}",
+        )
+        for kind in {_dtype(how, mode) for _, mode in asked}
+    }
     workers: dict[int, Worker] = {}
     probes: dict[str, Worker] = {}
     rows = [_row(job, how, *variant) for variant in asked]
@@ -57,11 +64,12 @@ def measure(
             with _reported(row):
                 _require_plain(row)
                 args = row["backend"], row["mode"]
-                row["gate"] = judge.examine(*args, shape, dataset, how.dtype, how.device)
+                row["gate"] = judge.examine(*args, shape, dataset, row["dtype"], how.device)
                 gate.require(row["gate"])
                 say(f"{_name(row)}: start-up, first call, warm-up")
                 workers[i] = Worker(*args, how.threads)
-                _build(row, workers[i], path, job, judge)
+                own = dataclasses.replace(job, dtype=row["dtype"])
+                _build(row, workers[i], paths[row["dtype"]], own, judge)
                 row["warmup"] = workers[i].ask("turn", seconds=how.seconds)
             if "why" in row and i in workers:
                 workers.pop(i).close()
@@ -139,10 +147,14 @@ def _row(job: jobs.Job, how: Settings, backend: str, mode: str) -> dict[str, Any
     return {
         "recipe": shape.name, "backend": backend, "mode": mode, "compile": COMPILE.get(mode),
         "batch_size": shape.batch_size, "width": None if shape.stack == "toy" else shape.width,
-        "dtype": how.dtype,
+        "dtype": _dtype(how, mode),
         "device": how.device, "threads": how.threads, "steps_per_call": job.steps_per_call,
         "run_steps": job.run_steps, "flops_per_example": shape.flops_per_example, "rounds": [],
     }  # fmt: skip
+
+
+def _dtype(how: Settings, mode: str) -> str:
+    return "bfloat16" if mode == "bfloat16" else how.dtype
 
 
 def _require_plain(row: dict[str, Any]) -> None:

@@ -86,8 +86,6 @@ class GAN(Protocol):
 class Backend(Protocol):
     """What the package `ganref.<backend>` offers."""
 
-    DTYPES: tuple[str, ...]
-
     def create(
         self,
         recipe: Recipe,
@@ -100,6 +98,9 @@ class Backend(Protocol):
 
     def devices(self) -> list[str]:
         """What `device` may be here: "cpu", and "cuda:0" and so on where the framework sees one."""
+
+    def dtypes(self, device: str = "cpu") -> list[str]:
+        """What `dtype` may be on that device, of `spec.precision.DTYPES`."""
 
     def version(self) -> str:
         """The framework's name and version."""

@@ -43,7 +43,7 @@ def probe(name: str) -> dict[str, object]:
     return {
         "version": backend.version(),
         "devices": backend.devices(),
-        "dtypes": list(backend.DTYPES),
+        "dtypes": backend.dtypes(backend.devices()[-1]),
         "import_seconds": imported,
         "first_steps_seconds": stepped,
         "difference": worst,

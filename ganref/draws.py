@@ -12,6 +12,7 @@ import numpy as np
 
 from . import rng
 from .data import Dataset
+from .spec.precision import storage
 from .spec.recipes import Recipe
 
 # Handing over many steps at once keeps a framework inside its compiled loop; more than this much
@@ -34,7 +35,7 @@ class Source:
 
     def __init__(self, recipe: Recipe, dataset: Dataset, seed: int, dtype: str) -> None:
         self.recipe, self.dataset = recipe, dataset
-        self.dtype = "float64" if dtype == "float64" else "float32"
+        self.dtype = storage(dtype)
         self.steps_per_epoch = len(dataset) // recipe.batch_size
         streams = rng.LATENT, rng.LATENT_G, rng.DROPOUT, rng.SHUFFLE
         self._latent, self._latent_G, self._dropout, self._shuffle = (

@@ -12,6 +12,7 @@ from .backend import BACKENDS, GAN, check_backend
 from .checkpoint import Checkpoint, find
 from .run import Config
 from .spec import Recipe, UserError
+from .spec.precision import storage
 
 BATCH = 256
 
@@ -38,7 +39,7 @@ def restore(
     count = cli.prepare_threads(threads)
     name = backend or checkpoint.backend
     check_backend(name)
-    dtype = checkpoint.dtype if checkpoint.dtype == "float64" else "float32"
+    dtype = storage(checkpoint.dtype)
     where = cli.pick_device(name, device)
     config = Config(checkpoint.recipe, name, checkpoint.data, checkpoint.seed, where, dtype)
     return config, cli.create(config, count, checkpoint)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .spec.precision import storage
 from .spec.recipes import Recipe
 
 KINDS = ("losses", "gradients", "parameters", "statistics", "moments")
@@ -98,7 +99,7 @@ def promises(recipe: Recipe, dtype: str, teacher_forced: bool = False) -> tuple[
     """What holds up to which step, the nearest horizon first. float32 stands in for what is
     coarser still."""
     family = FAMILIES.get(recipe.stack, "biased")
-    dtype = dtype if dtype == "float64" else "float32"
+    dtype = storage(dtype)
     if teacher_forced:
         return (FORCED[family][dtype],)
     if family == "kinks" and max(recipe.adam_D.lr, recipe.adam_G.lr) > 1e-3:

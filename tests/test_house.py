@@ -267,7 +267,7 @@ def test_a_backend_keeps_the_contract(backend: str) -> None:
             assert names[0] == names[1], f"GAN.{wanted.name}"
     init = ast.literal_eval(_assigned(PACKAGE / backend / "__init__.py", "__all__"))
     functions = {n.name for n in protocols["Backend"].body if isinstance(n, ast.FunctionDef)}
-    assert set(init) == functions | {"DTYPES", "GAN"}
+    assert set(init) == functions | {"GAN"}
 
 
 def _assigned(path: Path, name: str) -> ast.expr:

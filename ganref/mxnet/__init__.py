@@ -1,6 +1,6 @@
 """The MXNet backend: gluon, in NumPy semantics."""
 
-from .framework import DTYPES, devices, set_threads, version
+from .framework import devices, dtypes, set_threads, version
 from .gan import GAN, create
 
-__all__ = ["DTYPES", "GAN", "create", "devices", "set_threads", "version"]
+__all__ = ["GAN", "create", "devices", "dtypes", "set_threads", "version"]

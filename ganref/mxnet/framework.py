@@ -16,8 +16,7 @@ from typing import Any
 import numpy
 
 from ganref.spec.errors import UserError
-
-DTYPES = ("float32", "float64")
+from ganref.spec.precision import check_dtype
 
 
 def _import() -> Any:
@@ -52,6 +51,11 @@ def devices() -> list[str]:
     return ["cpu", *(f"cuda:{i}" for i in range(_num_gpus()))]
 
 
+def dtypes(device: str = "cpu") -> list[str]:
+    """What `dtype` may be on that device."""
+    return ["float32", "float64"]
+
+
 def resolve_device(device: str) -> Any:
     """The device to use ("cuda" is the first one). Raises UserError for one that is not here."""
     name = "cuda:0" if device == "cuda" else device
@@ -60,10 +64,9 @@ def resolve_device(device: str) -> Any:
     return mx.cpu() if name == "cpu" else mx.gpu(int(name.removeprefix("cuda:")))
 
 
-def resolve_dtype(dtype: str) -> str:
-    """The framework's type of that name. Raises UserError for one it does not have."""
-    if dtype not in DTYPES:
-        raise UserError(f"MXNet has no dtype {dtype!r} here; there are {', '.join(DTYPES)}")
+def resolve_dtype(dtype: str, device: str) -> str:
+    """The type of the weights. Raises UserError for a precision that the device does not have."""
+    check_dtype(dtype, dtypes(device), "MXNet", device)
     return dtype
 
 

@@ -36,7 +36,7 @@ class GAN:
         self.recipe, self.dtype = recipe, dtype
         self._context = resolve_device(device)
         self.device = "cuda:0" if device == "cuda" else device
-        self._type = resolve_dtype(dtype)
+        self._type = resolve_dtype(dtype, device)
         check_state(recipe, weights, weights_only=True)
         self.net_G = Network(recipe.generator, weights, self._type, self._context)
         self.net_D = Network(recipe.discriminator, weights, self._type, self._context)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ganref.spec.errors import UserError
-
-DTYPES = ("float32", "float64")
+from ganref.spec.precision import check_dtype
 
 
 def version() -> str:
@@ -19,6 +18,11 @@ def devices() -> list[str]:
     return ["cpu"]
 
 
+def dtypes(device: str = "cpu") -> list[str]:
+    """What `dtype` may be on that device."""
+    return ["float32", "float64"]
+
+
 def resolve_device(device: str) -> str:
     """The device to use. Raises UserError for one that is not here."""
     if device not in devices():
@@ -26,10 +30,9 @@ def resolve_device(device: str) -> str:
     return device
 
 
-def resolve_dtype(dtype: str) -> np.dtype:
-    """The framework's type of that name. Raises UserError for one it does not have."""
-    if dtype not in DTYPES:
-        raise UserError(f"NumPy has no dtype {dtype!r} here; there are {', '.join(DTYPES)}")
+def resolve_dtype(dtype: str, device: str) -> np.dtype:
+    """The type of the weights. Raises UserError for a precision that the device does not have."""
+    check_dtype(dtype, dtypes(device), "NumPy", device)
     return np.dtype(dtype)
 
 

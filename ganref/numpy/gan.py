@@ -35,7 +35,7 @@ class GAN:
     ) -> None:
         self.recipe, self.dtype = recipe, dtype
         self.device = resolve_device(device)
-        self._type = resolve_dtype(dtype)
+        self._type = resolve_dtype(dtype, device)
         check_state(recipe, weights, weights_only=True)
         self.net_G = Network(recipe.generator, weights, self._type)
         self.net_D = Network(recipe.discriminator, weights, self._type)

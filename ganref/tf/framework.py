@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 
 from ganref.spec.errors import UserError
+from ganref.spec.precision import check_dtype, processor_has_bfloat16, storage
 
 
 @contextlib.contextmanager
@@ -44,11 +45,6 @@ with quiet():
 if keras.backend.backend() != "tensorflow":
     raise ImportError(f"Keras runs on {keras.backend.backend()} in this process")
 
-# float32 means float32: newer GPUs would drop 13 bits of every factor otherwise.
-tf.config.experimental.enable_tensor_float_32_execution(False)
-
-DTYPES = ("float32", "float64")
-
 
 def version() -> str:
     """The framework's name and version."""
@@ -58,6 +54,16 @@ def version() -> str:
 def devices() -> list[str]:
     """The devices that can be named here, the processor first."""
     return ["cpu", *(f"cuda:{i}" for i in range(len(_GPUS)))]
+
+
+def dtypes(device: str = "cpu") -> list[str]:
+    """What `dtype` may be on that device."""
+    if device == "cpu":
+        return ["float32", "float64", *(["bfloat16"] if processor_has_bfloat16() else [])]
+    details = tf.config.experimental.get_device_details(_GPUS[int(device.partition(":")[2] or 0)])
+    # Both came with the same generation of GPUs.
+    ampere = details.get("compute_capability", (0, 0)) >= (8, 0)
+    return ["float32", "float64", *(["tf32", "bfloat16"] if ampere else [])]
 
 
 def resolve_device(device: str) -> str:
@@ -70,11 +76,14 @@ def resolve_device(device: str) -> str:
     return device.replace("cpu", "/CPU:0").replace("cuda", "/GPU")
 
 
-def resolve_dtype(dtype: str) -> tf.DType:
-    """The framework's type of that name. Raises UserError for one it does not have."""
-    if dtype not in DTYPES:
-        raise UserError(f"TensorFlow has no dtype {dtype!r} here; there are {', '.join(DTYPES)}")
-    return tf.as_dtype(dtype)
+def resolve_dtype(dtype: str, device: str) -> tf.DType:
+    """The type of the weights. Raises UserError for a precision that the device does not have.
+
+    What the device makes of float32 from now on is settled here: TensorFlow lets newer GPUs drop 13
+    bits of every factor unless it is told not to."""
+    check_dtype(dtype, dtypes(device), "TensorFlow", device)
+    tf.config.experimental.enable_tensor_float_32_execution(dtype == "tf32")
+    return tf.as_dtype(storage(dtype))
 
 
 def set_threads(threads: int) -> None:

@@ -55,11 +55,12 @@ class GAN:
     ) -> None:
         self.recipe, self.dtype, self.device = recipe, dtype, device
         self._place = resolve_device(device)
-        self._type = resolve_dtype(dtype)
+        self._type = resolve_dtype(dtype, device)
         check_state(recipe, weights, weights_only=True)
         with tf.device(self._place):
-            self.net_G = Network(recipe.generator, weights, self._type)
-            self.net_D = Network(recipe.discriminator, weights, self._type)
+            how = self._type, dtype == "bfloat16"
+            self.net_G = Network(recipe.generator, weights, *how)
+            self.net_D = Network(recipe.discriminator, weights, *how)
             self.trainer_D = Adam(self.net_D, recipe.adam_D)
             self.trainer_G = Adam(self.net_G, recipe.adam_G, recipe.ema)
         # Whichever of the ways: never by the number of steps, or resuming would not be exact.
@@ -134,7 +135,7 @@ class GAN:
         if ema:
             state = self.state()
             averages = {name: state[f"{name}.ema"] for name in net_G.params}
-            net_G = Network(net_G.spec, state | averages, self._type)
+            net_G = Network(net_G.spec, state | averages, self._type, self.dtype == "bfloat16")
         samples, _ = net_G(self._latent(Z), training=batch_stats, update_stats=False)
         return channels_first(samples).numpy()
 

@@ -68,15 +68,16 @@ class BatchNorm(keras.layers.Layer):
     """y = gamma (x - mean) / sqrt(var + eps) + beta, per channel (Ioffe and Szegedy 2015)."""
 
     def __init__(self, layer: spec.BatchNorm, params: dict[str, np.ndarray]) -> None:
-        super().__init__(dtype=params["weight"].dtype.name)
+        super().__init__(dtype=params["weight"].dtype.name, autocast=False)
         self.spec = layer
         for p in layer.params():
             setattr(self, p.name, self.add_weight(p.shape, "zeros", trainable=p.trainable))
         _build(self, None, params)
 
     def call(self, x: tf.Tensor, training: bool, update_stats: bool) -> tf.Tensor:
+        given, x = x.dtype, tf.cast(x, self.dtype)  # 8 bits are too few for a variance
         if not (training and self.spec.batch_stats):
-            return self._normalise(x - self.running_mean, self.running_var)
+            return tf.cast(self._normalise(x - self.running_mean, self.running_var), given)
         axes = list(range(x.shape.rank - 1))
         mean = tf.reduce_mean(x, axes)
         # tf.nn.moments holds the mean constant here, which makes second derivatives (R1) wrong.
@@ -84,7 +85,7 @@ class BatchNorm(keras.layers.Layer):
         var = tf.reduce_mean(tf.square(centred), axes)
         if update_stats:
             self._update_stats(mean, var, int(np.prod(x.shape[:-1])))
-        return self._normalise(centred, var)
+        return tf.cast(self._normalise(centred, var), given)
 
     def _normalise(self, centred: tf.Tensor, var: tf.Tensor) -> tf.Tensor:
         return centred * (self.weight * tf.math.rsqrt(var + self.spec.eps)) + self.bias
@@ -101,7 +102,7 @@ class LeakyReLU(Layer):
     """x where x > 0, else slope * x; the derivative at 0 is the slope."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        if x.dtype == tf.float32:  # TensorFlow's own holds the slope as a float32
+        if x.dtype != tf.float64:  # TensorFlow's own holds the slope as a float32
             return tf.nn.leaky_relu(x, self.spec.slope)
         return tf.where(x > 0, x, self.spec.slope * x)
 
@@ -154,10 +155,16 @@ LAYERS = {
 
 
 class Network(keras.Model):
-    """A chain of layers."""
+    """A chain of layers.
+
+    With `mixed` it computes in bfloat16; weights, inputs and outputs are float32 all the same."""
 
     def __init__(
-        self, network: NetworkSpec, weights: dict[str, np.ndarray], dtype: tf.DType
+        self,
+        network: NetworkSpec,
+        weights: dict[str, np.ndarray],
+        dtype: tf.DType,
+        mixed: bool = False,
     ) -> None:
         super().__init__(name=network.name, autocast=False)
         self.spec = network
@@ -166,6 +173,8 @@ class Network(keras.Model):
             names = {p.name: f"{network.name}.{i}.{p.name}" for p in layer.params()}
             mine = {s: np.asarray(weights[f], dtype.as_numpy_dtype) for s, f in names.items()}
             self.chain.append(LAYERS[type(layer)](layer, mine))
+            if mixed and isinstance(layer, (spec.Dense, spec.Conv)):
+                self.chain[-1].dtype_policy = keras.DTypePolicy("mixed_bfloat16")
         self.built = True
 
     @property
@@ -203,7 +212,8 @@ class Network(keras.Model):
             else:
                 x = layer(x)
             if i == self.spec.code:
-                codes = tf.reshape(x, (x.shape[0], -1))
+                codes = tf.cast(tf.reshape(x, (x.shape[0], -1)), start.dtype)
+        x = tf.cast(x, start.dtype)
         if self.spec.head == "samples":
             return x, None
         if self.spec.head == "energy":

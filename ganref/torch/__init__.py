@@ -7,10 +7,10 @@ _collecting = gc.isenabled()
 # time that importing it takes.
 gc.disable()
 try:
-    from .framework import DTYPES, devices, set_threads, version
+    from .framework import devices, dtypes, set_threads, version
     from .gan import GAN, create
 finally:
     if _collecting:
         gc.enable()
 
-__all__ = ["DTYPES", "GAN", "create", "devices", "set_threads", "version"]
+__all__ = ["GAN", "create", "devices", "dtypes", "set_threads", "version"]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 
 from ganref.spec.errors import UserError
-
-DTYPES = ("float32", "float64")
+from ganref.spec.precision import check_dtype, processor_has_bfloat16, storage
 
 
 def version() -> str:
@@ -20,23 +19,35 @@ def devices() -> list[str]:
     return ["cpu", *(f"cuda:{i}" for i in range(count))]
 
 
+def dtypes(device: str = "cpu") -> list[str]:
+    """What `dtype` may be on that device."""
+    if device == "cpu":
+        return ["float32", "float64", *(["bfloat16"] if processor_has_bfloat16() else [])]
+    # Both came with the same generation of GPUs.
+    ampere = torch.cuda.get_device_capability(device) >= (8, 0)
+    return ["float32", "float64", *(["tf32", "bfloat16"] if ampere else [])]
+
+
 def resolve_device(device: str) -> str:
     """The device to use ("cuda" is the first one). Raises UserError for one that is not here."""
     name = "cuda:0" if device == "cuda" else device
     if name not in devices():
         raise UserError(f"PyTorch has no device {device!r} here; there are {', '.join(devices())}")
     if name != "cpu":
-        # cuDNN rounds to TF32 and picks its algorithms by itself unless it is told not to.
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.deterministic = True  # it would pick its algorithms by itself
     return name
 
 
-def resolve_dtype(dtype: str) -> torch.dtype:
-    """The framework's type of that name. Raises UserError for one it does not have."""
-    if dtype not in DTYPES:
-        raise UserError(f"PyTorch has no dtype {dtype!r} here; there are {', '.join(DTYPES)}")
-    return getattr(torch, dtype)
+def resolve_dtype(dtype: str, device: str) -> torch.dtype:
+    """The type of the weights. Raises UserError for a precision that the device does not have.
+
+    What the device makes of float32 from now on is settled here: cuDNN rounds convolutions to TF32
+    unless it is told not to."""
+    check_dtype(dtype, dtypes(device), "PyTorch", device)
+    rounding = "tf32" if dtype == "tf32" else "ieee"
+    torch.backends.cuda.matmul.fp32_precision = rounding
+    torch.backends.cudnn.conv.fp32_precision = rounding  # type: ignore[attr-defined]
+    return getattr(torch, storage(dtype))
 
 
 def set_threads(threads: int) -> None:

@@ -37,13 +37,14 @@ class GAN:
     ) -> None:
         self.recipe, self.dtype = recipe, dtype
         self.device = resolve_device(device)
-        self._type = resolve_dtype(dtype)
+        self._type = resolve_dtype(dtype, self.device)
         check_state(recipe, weights, weights_only=True)
-        self.net_G = Network(recipe.generator, weights, self._type).to(self.device)
-        self.net_D = Network(recipe.discriminator, weights, self._type).to(self.device)
+        how = self._type, dtype == "bfloat16"
+        self.net_G = Network(recipe.generator, weights, *how).to(self.device)
+        self.net_D = Network(recipe.discriminator, weights, *how).to(self.device)
         self.trainer_D = Adam(self.net_D, recipe.adam_D)
         self.trainer_G = Adam(self.net_G, recipe.adam_G, recipe.ema)
-        self.compiled = fast.why_eager(recipe, self.device, compile) or "yes"
+        self.compiled = fast.why_eager(recipe, self.device, dtype, compile) or "yes"
 
     def train_steps(
         self,

@@ -159,13 +159,19 @@ LAYERS: dict[type[spec.Layer], Any] = {
 
 
 class Network(nn.Sequential):
-    """A chain of layers whose state_dict has the spec's names: "0.weight", "0.bias", ..."""
+    """A chain of layers whose state_dict has the spec's names: "0.weight", "0.bias", ...
+
+    With `mixed` it computes in bfloat16; weights, inputs and outputs are float32 all the same."""
 
     def __init__(
-        self, network: NetworkSpec, weights: dict[str, np.ndarray], dtype: torch.dtype
+        self,
+        network: NetworkSpec,
+        weights: dict[str, np.ndarray],
+        dtype: torch.dtype,
+        mixed: bool = False,
     ) -> None:
         super().__init__(*(LAYERS[type(layer)](layer) for layer in network.layers))
-        self.spec = network
+        self.spec, self.mixed = network, mixed
         self.to(dtype)
         pads = [layer.padding for layer in network.layers if isinstance(layer, spec.Conv)]
         # Channels-last convolutions are 10 to 30% faster on processors, but not where padding and
@@ -197,22 +203,32 @@ class Network(nn.Sequential):
         """(output, tape) for x (B, *input): samples (B, *output), or outputs (B,).
 
         PyTorch records the way back in the output itself; the tape holds an autoencoder's code."""
+        if not self.mixed:
+            return self._forward(x, training, update_stats, masks or {})
+        # Left after every pass: weights cast to bfloat16 would be kept beyond their update.
+        with torch.autocast(x.device.type, torch.bfloat16):
+            return self._forward(x, training, update_stats, masks or {})
+
+    def codes(self, tape: Any) -> Tensor | None:
+        """An autoencoder's codes (B, n) of the pass that left this tape."""
+        return None if tape is None else tape.reshape(len(tape), -1).to(self.trained[0].dtype)
+
+    def _forward(
+        self, x: Tensor, training: bool, update_stats: bool, masks: dict[str, Tensor]
+    ) -> tuple[Tensor, Any]:
         code, start = None, x
         for i, layer in enumerate(self):
             if isinstance(layer, BatchNorm):
                 x = layer(x, training, update_stats)
             elif isinstance(layer, Dropout):
-                x = layer(x, (masks or {}).get(f"{self.spec.name}.{i}"))
+                x = layer(x, masks.get(f"{self.spec.name}.{i}"))
             else:
                 x = layer(x)
             code = x if i == self.spec.code else code
+        x = x.to(start.dtype)
         if self.spec.head == "samples":
             return x, code
         if self.spec.head == "energy":
             error = (x - start).reshape(len(x), -1)
             return (error * error).mean(1), code
         return x.reshape(len(x)), code
-
-    def codes(self, tape: Any) -> Tensor | None:
-        """An autoencoder's codes (B, n) of the pass that left this tape."""
-        return None if tape is None else tape.reshape(len(tape), -1)
