@@ -49,6 +49,10 @@ class GAN(Protocol):
     ) -> Trace:
         """The same k steps, with D's mean scores beside the losses."""
 
+    def hold(self, data: np.ndarray) -> bool:
+        """Keep a data set (N, *data), uint8 images or points, on the device if there is room; from
+        then on X may be rows of it, integers (k, B). Whether it is there."""
+
     def update_D(self, X: np.ndarray, Z: np.ndarray, *, masks: Masks | None = None) -> float:
         """The readable update of D on one batch (B, ...): its loss."""
 

@@ -33,8 +33,11 @@ class Batch:
 class Source:
     """Every number that a run draws, for any range of steps."""
 
-    def __init__(self, recipe: Recipe, dataset: Dataset, seed: int, dtype: str) -> None:
-        self.recipe, self.dataset = recipe, dataset
+    def __init__(
+        self, recipe: Recipe, dataset: Dataset, seed: int, dtype: str, held: bool = False
+    ) -> None:
+        """`held`: the data set lies where training happens, so that X is rows of it."""
+        self.recipe, self.dataset, self.held = recipe, dataset, held
         self.dtype = storage(dtype)
         self.steps_per_epoch = len(dataset) // recipe.batch_size
         streams = rng.LATENT, rng.LATENT_G, rng.DROPOUT, rng.SHUFFLE
@@ -64,13 +67,16 @@ class Source:
         )
 
     def real(self, steps: range) -> np.ndarray:
-        """The real examples (k, B, *data) of these steps. Every epoch goes through the data once
-        in an order of its own; the rows that do not fill a last batch wait for another epoch."""
+        """The real examples (k, B, *data) of these steps, or their rows (k, B). Every epoch goes
+        through the data once in an order of its own; the rows that do not fill a last batch wait
+        for another epoch."""
         epoch, first = divmod(steps.start, self.steps_per_epoch)
         if self._order[0] != epoch:
             self._order = epoch, rng.permutation(self._shuffle, epoch, len(self.dataset))
         batch = self.recipe.batch_size
         rows = self._order[1][first * batch : (first + len(steps)) * batch]
+        if self.held:
+            return rows.reshape(len(steps), batch)
         X = self.dataset.batch(rows, self.dtype)
         return X.reshape(len(steps), batch, *X.shape[1:])
 

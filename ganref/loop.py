@@ -35,7 +35,9 @@ def train(
     Raises Diverged, Interrupted, or UserError (a disk that refuses)."""
     from tqdm import tqdm
 
-    source = Source(config.recipe, dataset, config.seed, config.dtype)
+    # A GPU gathers its batches itself, if the data fit.
+    held = config.device != "cpu" and gan.hold(dataset.array)
+    source = Source(config.recipe, dataset, config.seed, config.dtype, held)
     logger = Logger(config, gan, dataset, run, options, source)
     bar = tqdm(
         total=config.steps,

@@ -40,11 +40,12 @@ ONLY_HERE = {
     ("tf", "framework.py"): {"quiet"},  # TensorFlow writes to the terminal from below Python
     # Keras is at home in NHWC, and stores kernels accordingly.
     ("tf", "layers.py"): {"channels_first", "channels_last", "from_variable", "to_variable"},
-    ("mxnet", "framework.py"): {"detach"},  # its own gives an array of the old semantics
+    # Its own `detach` gives an array of the old semantics; the others say or try what is free.
+    ("mxnet", "framework.py"): {"detach", "free_memory"},
     ("mxnet", "optim.py"): {"Formula"},  # Gluon's trainer is one thing, its optimiser another
 }
 # How many steps become one call is a matter of the framework: a loop in NumPy needs no file.
-MAY_HAVE = {"fast.py"}
+MAY_HAVE = {"fast.py", "graph.py"}
 
 
 def _sources(*parts: str) -> list[Path]:

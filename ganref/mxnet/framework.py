@@ -6,11 +6,13 @@ it needs today.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib
 import os
 import sys
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy
@@ -86,6 +88,22 @@ def set_threads(threads: int) -> int:
     mx.base.check_call(library.MXEnginePushSync(apply, *nothing))
     mx.nd.waitall()
     return before[0]
+
+
+@contextlib.contextmanager
+def memory_errors(batch_size: int, device: str) -> Iterator[None]:
+    """Whatever the framework says when memory runs out, as a MemoryError that names the batch."""
+    try:
+        yield
+    except mx.base.MXNetError as error:
+        if "memory" in str(error).lower():
+            raise MemoryError(f"a batch of {batch_size} on {device}") from error
+        raise
+
+
+def free_memory(device: Any) -> int:
+    """Bytes that are free on a GPU."""
+    return int(mx.context.gpu_memory_info(device.device_id)[0])
 
 
 def detach(array: Any) -> Any:

@@ -6,10 +6,10 @@ import numpy
 
 from ganref.spec.recipes import Recipe
 from ganref.spec.state import check_state
-from ganref.spec.steps import Masks, Trace, check_steps
+from ganref.spec.steps import Masks, Trace, are_rows, check_steps
 
 from . import fast, steps
-from .framework import autograd, np, resolve_device, resolve_dtype
+from .framework import autograd, free_memory, memory_errors, np, resolve_device, resolve_dtype
 from .layers import Array, Network
 from .optim import Adam
 
@@ -42,6 +42,7 @@ class GAN:
         self.net_D = Network(recipe.discriminator, weights, self._type, self._context)
         self.trainer_D = Adam(self.net_D, recipe.adam_D)
         self.trainer_G = Adam(self.net_G, recipe.adam_G, recipe.ema)
+        self._held: Array | None = None
         self._steps = self._plain_steps
         if compile != "off":
             trained = self.net_D, self.net_G, recipe, self.trainer_D, self.trainer_G
@@ -67,13 +68,22 @@ class GAN:
         masks: Masks | None = None,
     ) -> Trace:
         """k steps, with D's mean scores beside the losses."""
-        check_steps(self.recipe, X, Z, Z_G, masks)
+        check_steps(self.recipe, X, Z, Z_G, masks, self._held is not None)
         if not len(X):
             return Trace(*numpy.empty((5, 0), self._type))
-        fresh = None if Z_G is None else self._native(Z_G)
-        rows = self._steps(self._native(X), self._native(Z), fresh, self._masks(masks))
-        # One transfer per call: asking for a number after each step would stall the engine.
-        return Trace(*rows.asnumpy().T)
+        with memory_errors(X.shape[1], self.device):
+            fresh = None if Z_G is None else self._native(Z_G)
+            rows = self._steps(self._examples(X), self._native(Z), fresh, self._masks(masks))
+            # One transfer per call: asking for a number after each step would stall the engine.
+            return Trace(*rows.asnumpy().T)
+
+    def hold(self, data: numpy.ndarray) -> bool:
+        """Keep a data set (N, *data), uint8 images or points, on the device if there is room; from
+        then on X may be rows of it, integers (k, B). Whether it is there."""
+        if self.device != "cpu" and free_memory(self._context) < 4 * data.nbytes:
+            return False  # training wants room too
+        self._held = np.array(data, dtype=data.dtype, ctx=self._context)
+        return True
 
     def update_D(self, X: numpy.ndarray, Z: numpy.ndarray, *, masks: Masks | None = None) -> float:
         """The readable update of D on one batch: its loss."""
@@ -161,6 +171,17 @@ class GAN:
                 self.trainer_G,
             )
         return np.stack(rows).reshape(-1, 5)
+
+    def _examples(self, X: numpy.ndarray) -> Array:
+        if self._held is None or not are_rows(X):
+            return self._native(X)
+        rows = np.array(X.ravel(), dtype="int64", ctx=self._context)
+        x = (
+            np.take(self._held, rows, axis=0)
+            .astype(self._type)
+            .reshape(*X.shape, *self._held.shape[1:])
+        )
+        return (x / 255 - 0.5) / 0.5 if self._held.dtype == numpy.uint8 else x
 
     def _native(self, array: numpy.ndarray) -> Array:
         return np.array(numpy.asarray(array, self._type), dtype=self._type, ctx=self._context)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import numpy as np
 
 from ganref.spec.errors import UserError
@@ -43,3 +46,12 @@ def set_threads(threads: int) -> None:
     except ImportError:  # it comes with scikit-learn; without it BLAS keeps its own count
         return
     threadpoolctl.threadpool_limits(threads, user_api="blas")
+
+
+@contextlib.contextmanager
+def memory_errors(batch_size: int, device: str) -> Iterator[None]:
+    """Whatever the framework says when memory runs out, as a MemoryError that names the batch."""
+    try:
+        yield
+    except MemoryError as error:
+        raise MemoryError(f"a batch of {batch_size} on {device}") from error

@@ -6,10 +6,10 @@ import numpy as np
 
 from ganref.spec.recipes import Recipe
 from ganref.spec.state import check_state
-from ganref.spec.steps import Masks, Trace, check_steps
+from ganref.spec.steps import Masks, Trace, are_rows, check_steps
 
 from . import steps
-from .framework import resolve_device, resolve_dtype
+from .framework import memory_errors, resolve_device, resolve_dtype
 from .layers import Network, split
 from .optim import Adam
 
@@ -41,6 +41,7 @@ class GAN:
         self.net_D = Network(recipe.discriminator, weights, self._type)
         self.trainer_D = Adam(self.net_D, recipe.adam_D)
         self.trainer_G = Adam(self.net_G, recipe.adam_G, recipe.ema)
+        self._held: np.ndarray | None = None
 
     def train_steps(
         self,
@@ -62,8 +63,20 @@ class GAN:
         masks: Masks | None = None,
     ) -> Trace:
         """k steps, with D's mean scores beside the losses."""
-        check_steps(self.recipe, X, Z, Z_G, masks)
-        X, Z = self._native(X), self._native(Z)
+        check_steps(self.recipe, X, Z, Z_G, masks, self._held is not None)
+        with memory_errors(X.shape[1], self.device):
+            return self._train(X, Z, Z_G, masks)
+
+    def hold(self, data: np.ndarray) -> bool:
+        """Keep a data set (N, *data), uint8 images or points, on the device if there is room; from
+        then on X may be rows of it, integers (k, B). Whether it is there."""
+        self._held = data
+        return True
+
+    def _train(
+        self, X: np.ndarray, Z: np.ndarray, Z_G: np.ndarray | None, masks: Masks | None
+    ) -> Trace:
+        X, Z = self._examples(X), self._native(Z)
         Z_G = None if Z_G is None else self._native(Z_G)
         rows = np.empty((len(X), 5), self._type)
         with np.errstate(all="ignore"):  # a loss that is not finite says it in the trace
@@ -149,6 +162,14 @@ class GAN:
                 for name, array in split(flat, net.spec).items():
                     array[...] = state[f"{name}.{suffix}"]
             trainer.steps = int(state[f"{net.spec.name}.step"])
+
+    def _examples(self, X: np.ndarray) -> np.ndarray:
+        if self._held is None or not are_rows(X):
+            return self._native(X)
+        examples = self._held[X]
+        if examples.dtype != np.uint8:
+            return self._native(examples)
+        return (examples.astype(self._type) / 255 - 0.5) / 0.5
 
     def _native(self, array: np.ndarray) -> np.ndarray:
         return np.asarray(array, self._type)

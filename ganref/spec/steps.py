@@ -25,14 +25,23 @@ class Trace(NamedTuple):
 
 
 def check_steps(
-    recipe: Recipe, X: np.ndarray, Z: np.ndarray, Z_G: np.ndarray | None, masks: Masks | None
+    recipe: Recipe,
+    X: np.ndarray,
+    Z: np.ndarray,
+    Z_G: np.ndarray | None,
+    masks: Masks | None,
+    held: bool = False,
 ) -> None:
     """Refuse arrays that are not k steps of the recipe. Raises UserError.
 
-    X (k, B, *data), Z (k, B, *latent); Z_G (k, G_updates, B, *latent) if and only if the recipe
-    draws a fresh Z for G; masks[name] (k, passes, B, *features) for each dropout layer of D.
+    X (k, B, *data), or rows (k, B) of the data set that is `held`; Z (k, B, *latent);
+    Z_G (k, G_updates, B, *latent) if and only if the recipe draws a fresh Z for G; masks[name]
+    (k, passes, B, *features) for each dropout layer of D.
     """
-    if X.ndim < 2 or X.shape[2:] != recipe.data_shape:
+    if are_rows(X):
+        if not held:
+            raise UserError("X holds rows of a data set, and none is held here")
+    elif X.ndim < 2 or X.shape[2:] != recipe.data_shape:
         raise UserError(f"X must be (k, B, *{recipe.data_shape}), not {X.shape}")
     k, batch = X.shape[:2]
     _expect("Z", Z, (k, batch, *recipe.latent_shape))
@@ -45,6 +54,11 @@ def check_steps(
         raise UserError(f"masks must name {sorted(wanted)}, not {sorted(masks or {})}")
     for name, shape in wanted.items():
         _expect(f"masks[{name!r}]", (masks or {})[name], (k, *shape))
+
+
+def are_rows(X: np.ndarray) -> bool:
+    """Whether X names examples of a data set on the device instead of holding them."""
+    return X.ndim == 2 and np.issubdtype(X.dtype, np.integer)
 
 
 def _expect(name: str, array: np.ndarray | None, shape: tuple[int, ...]) -> None:

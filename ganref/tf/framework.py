@@ -32,8 +32,9 @@ def quiet() -> Iterator[None]:
         os.close(sink)
 
 
-# Both are read once, at import. The log level leaves six lines of TensorFlow's start all the same.
+# All are read once, at import. The log level leaves six lines of TensorFlow's start all the same.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # not all of a GPU's memory at once
 if "keras" not in sys.modules:
     os.environ["KERAS_BACKEND"] = "tensorflow"
 with quiet():
@@ -99,3 +100,12 @@ def set_threads(threads: int) -> None:
         warnings.warn(
             "TensorFlow has started already and keeps its number of threads", stacklevel=2
         )
+
+
+@contextlib.contextmanager
+def memory_errors(batch_size: int, device: str) -> Iterator[None]:
+    """Whatever the framework says when memory runs out, as a MemoryError that names the batch."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise MemoryError(f"a batch of {batch_size} on {device}") from error

@@ -13,11 +13,11 @@ import tensorflow as tf
 from ganref.spec.layers import Shape
 from ganref.spec.recipes import Recipe
 from ganref.spec.state import check_state
-from ganref.spec.steps import Masks, Trace, check_steps
+from ganref.spec.steps import Masks, Trace, are_rows, check_steps
 
 from . import steps
 from .fast import compile_steps, plain_steps
-from .framework import resolve_device, resolve_dtype
+from .framework import memory_errors, resolve_device, resolve_dtype
 from .layers import Network, channels_first, from_variable, to_variable
 from .optim import Adam
 
@@ -63,6 +63,7 @@ class GAN:
             self.net_D = Network(recipe.discriminator, weights, *how)
             self.trainer_D = Adam(self.net_D, recipe.adam_D)
             self.trainer_G = Adam(self.net_G, recipe.adam_G, recipe.ema)
+        self._held: tf.Tensor | None = None
         # Whichever of the ways: never by the number of steps, or resuming would not be exact.
         plain = compile == "off"
         self._steps = plain_steps(self._step) if plain else compile_steps(self._step, recipe)
@@ -88,9 +89,20 @@ class GAN:
         masks: Masks | None = None,
     ) -> Trace:
         """k steps, with D's mean scores beside the losses."""
-        check_steps(self.recipe, X, Z, Z_G, masks)
-        arrays = self._data(X), self._latent(Z), self._latent(Z_G), self._masks(masks)
-        return Trace(*self._steps(*arrays).numpy().T)
+        check_steps(self.recipe, X, Z, Z_G, masks, self._held is not None)
+        with memory_errors(X.shape[1], self.device):
+            arrays = self._examples(X), self._latent(Z), self._latent(Z_G), self._masks(masks)
+            return Trace(*self._steps(*arrays).numpy().T)
+
+    @_placed
+    def hold(self, data: np.ndarray) -> bool:
+        """Keep a data set (N, *data), uint8 images or points, on the device if there is room; from
+        then on X may be rows of it, integers (k, B). Whether it is there."""
+        try:
+            self._held = tf.constant(np.moveaxis(data, 1, -1) if data.ndim == 4 else data)
+        except tf.errors.ResourceExhaustedError:
+            return False
+        return True
 
     @_placed
     def update_D(self, X: np.ndarray, Z: np.ndarray, *, masks: Masks | None = None) -> float:
@@ -173,6 +185,12 @@ class GAN:
     def _step(self, X: tf.Tensor, Z: tf.Tensor, Z_G: Any, masks: Any) -> tuple[Any, ...]:
         nets, trainers = (self.net_D, self.net_G), (self.trainer_D, self.trainer_G)
         return steps.step(X, Z, Z_G, masks, *nets, self.recipe, *trainers)
+
+    def _examples(self, X: np.ndarray) -> tf.Tensor:
+        if self._held is None or not are_rows(X):
+            return self._data(X)
+        x = tf.cast(tf.gather(self._held, X), self._type)
+        return (x / 255 - 0.5) / 0.5 if self._held.dtype == tf.uint8 else x
 
     def _data(self, array: np.ndarray) -> tf.Tensor:
         return self._native(array, self.recipe.data_shape)

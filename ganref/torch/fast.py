@@ -53,13 +53,11 @@ STEP_OPTIONS = {
 Step = Callable[[list[Tensor]], Sequence[Tensor]]
 
 
-def why_eager(recipe: Recipe, device: str, dtype: str, compile: str) -> str:
+def why_eager(recipe: Recipe, dtype: str, compile: str) -> str:
     """Why this recipe is not compiled; "" if it is to be. It depends on nothing that changes in
     the course of a run, so that a resumed run takes the same path and gets the same bits."""
     if compile == "off":
         return "compile is off"
-    if device != "cpu":
-        return "only steps on the processor are compiled"
     if dtype == "bfloat16":
         return "mixed precision is not compiled"
     layers = {type(layer) for network in recipe.networks for layer in network.layers}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 
 from ganref.spec.errors import UserError
@@ -53,3 +56,14 @@ def resolve_dtype(dtype: str, device: str) -> torch.dtype:
 def set_threads(threads: int) -> None:
     """How many cores the framework may use."""
     torch.set_num_threads(threads)
+
+
+@contextlib.contextmanager
+def memory_errors(batch_size: int, device: str) -> Iterator[None]:
+    """Whatever the framework says when memory runs out, as a MemoryError that names the batch."""
+    try:
+        yield
+    except RuntimeError as error:  # on the processor it is no more than that
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise MemoryError(f"a batch of {batch_size} on {device}") from error
+        raise

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from ganref.spec.recipes import Recipe
 from ganref.spec.state import check_state
-from ganref.spec.steps import Masks, Trace, check_steps
+from ganref.spec.steps import Masks, Trace, are_rows, check_steps
 
-from . import fast, steps
-from .framework import resolve_device, resolve_dtype
+from . import fast, graph, steps
+from .framework import memory_errors, resolve_device, resolve_dtype
 from .layers import Network
 from .optim import Adam
 
@@ -44,7 +44,15 @@ class GAN:
         self.net_D = Network(recipe.discriminator, weights, *how).to(self.device)
         self.trainer_D = Adam(self.net_D, recipe.adam_D)
         self.trainer_G = Adam(self.net_G, recipe.adam_G, recipe.ema)
-        self.compiled = fast.why_eager(recipe, self.device, dtype, compile) or "yes"
+        self._held: Tensor | None = None
+        self._graphed: graph.GraphedSteps | None = None
+        if self.device == "cpu":
+            self.compiled = fast.why_eager(recipe, dtype, compile) or "yes"
+        else:
+            self.compiled = graph.why_launched(recipe, compile) or "yes"
+            if self.compiled == "yes":
+                trained = self.net_D, self.net_G, self.trainer_D, self.trainer_G
+                self._graphed = graph.GraphedSteps(recipe, *trained)
 
     def train_steps(
         self,
@@ -66,15 +74,33 @@ class GAN:
         masks: Masks | None = None,
     ) -> Trace:
         """k steps, with D's mean scores beside the losses."""
-        check_steps(self.recipe, X, Z, Z_G, masks)
-        real, noise, kept = self._native(X), self._native(Z), self._masks(masks)
-        fresh = None if Z_G is None else self._native(Z_G)
+        check_steps(self.recipe, X, Z, Z_G, masks, self._held is not None)
+        with memory_errors(X.shape[1], self.device):
+            fresh = None if Z_G is None else self._native(Z_G)
+            rows = self._train(self._examples(X), self._native(Z), fresh, self._masks(masks))
+            # One transfer per call: asking for a number after each step would stall the device.
+            return Trace(*rows.T.cpu().numpy())
+
+    def hold(self, data: np.ndarray) -> bool:
+        """Keep a data set (N, *data), uint8 images or points, on the device if there is room; from
+        then on X may be rows of it, integers (k, B). Whether it is there."""
+        if self.device != "cpu" and torch.cuda.mem_get_info(self.device)[0] < 4 * data.nbytes:
+            return False  # training wants room too
+        self._held = torch.tensor(data, device=self.device)
+        return True
+
+    def _train(
+        self, real: Tensor, noise: Tensor, fresh: Tensor | None, kept: dict[str, Tensor]
+    ) -> Tensor:
+        """k steps: (k, 5)."""
+        if self._graphed is not None:
+            return self._graphed(real, noise, fresh, kept)
         trainers = self.trainer_D, self.trainer_G
         rows: list[Tensor] = []
-        if (compiled := self._compiled_step(X.shape[1])) is not None:
+        if (compiled := self._compiled_step(real.shape[1])) is not None:
             rows = fast.run_steps(compiled, self.recipe, real, noise, fresh, kept, *trainers)
         else:
-            for i in range(len(X)):
+            for i in range(len(real)):
                 rows += steps.step(
                     real[i],
                     noise[i],
@@ -85,9 +111,7 @@ class GAN:
                     self.recipe,
                     *trainers,
                 )
-        # One transfer per call: asking for a number after each step would stall the device.
-        trace = torch.stack(rows).reshape(-1, 5) if rows else real.new_empty(0, 5)
-        return Trace(*trace.T.cpu().numpy())
+        return torch.stack(rows).reshape(-1, 5) if rows else real.new_empty(0, 5)
 
     def update_D(self, X: np.ndarray, Z: np.ndarray, *, masks: Masks | None = None) -> float:
         """The readable update of D on one batch: its loss."""
@@ -169,11 +193,25 @@ class GAN:
             tensors |= {f"{name}.{suffix}": t for name, t in trainer.named(own).items()}
         return tensors
 
-    def _native(self, array: np.ndarray) -> Tensor:
-        return torch.tensor(array, dtype=self._type, device=self.device)
+    def _examples(self, X: np.ndarray) -> Tensor:
+        if self._held is None or not are_rows(X):
+            return self._native(X)
+        examples = self._held[torch.tensor(X, device=self.device)]
+        x = examples.to(self._type)
+        if examples.dtype != torch.uint8:
+            return x
+        # By a tensor: GPUs would multiply by 1/255 instead, which rounds differently.
+        return (x / torch.full((), 255.0, dtype=x.dtype, device=x.device) - 0.5) / 0.5
+
+    def _native(self, array: np.ndarray, dtype: torch.dtype | None = None) -> Tensor:
+        tensor = torch.tensor(array, dtype=dtype or self._type)
+        if self.device == "cpu":
+            return tensor
+        # From pinned memory a copy goes on beside the computation.
+        return tensor.pin_memory().to(self.device, non_blocking=True)
 
     def _masks(self, masks: Masks | None) -> dict[str, Tensor]:
-        return {n: torch.tensor(mask, device=self.device) for n, mask in (masks or {}).items()}
+        return {n: self._native(mask, torch.bool) for n, mask in (masks or {}).items()}
 
 
 def _array(tensor: Tensor) -> np.ndarray:
