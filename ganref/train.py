@@ -42,7 +42,8 @@ def parser() -> argparse.ArgumentParser:
     g.add_argument("--backend", help=f"one of {', '.join(BACKENDS)} (default numpy)")
     g.add_argument("--device", help="auto, cpu, cuda or cuda:i (default auto)")
     g.add_argument("--dtype", help="float32 (default), float64, or what the backend has")
-    g.add_argument("--compile", choices=("auto", "on", "off"), help="fast path (default auto)")
+    g.add_argument("--compile", choices=("auto", "on", "off"),
+                   help="fast path: auto ends soonest, on is steadily fastest (auto)")  # fmt: skip
     g.add_argument("--threads", type=number, help="cores to use (default all)")
     g = p.add_argument_group("what it leaves")
     g.add_argument("--run-dir", help="new or empty (default runs/<recipe>-<backend>-NNN)")

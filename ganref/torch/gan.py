@@ -44,6 +44,7 @@ class GAN:
         self.net_D = Network(recipe.discriminator, weights, *how).to(self.device)
         self.trainer_D = Adam(self.net_D, recipe.adam_D)
         self.trainer_G = Adam(self.net_G, recipe.adam_G, recipe.ema)
+        self._thorough = compile == "on"
         self._held: Tensor | None = None
         self._graphed: graph.GraphedSteps | None = None
         if self.device == "cpu":
@@ -96,21 +97,20 @@ class GAN:
         if self._graphed is not None:
             return self._graphed(real, noise, fresh, kept)
         trainers = self.trainer_D, self.trainer_G
-        rows: list[Tensor] = []
         if (compiled := self._compiled_step(real.shape[1])) is not None:
-            rows = fast.run_steps(compiled, self.recipe, real, noise, fresh, kept, *trainers)
-        else:
-            for i in range(len(real)):
-                rows += steps.step(
-                    real[i],
-                    noise[i],
-                    None if fresh is None else fresh[i],
-                    {name: mask[i] for name, mask in kept.items()},
-                    self.net_D,
-                    self.net_G,
-                    self.recipe,
-                    *trainers,
-                )
+            return fast.run_steps(compiled, self.recipe, real, noise, fresh, kept, *trainers)
+        rows: list[Tensor] = []
+        for i in range(len(real)):
+            rows += steps.step(
+                real[i],
+                noise[i],
+                None if fresh is None else fresh[i],
+                {name: mask[i] for name, mask in kept.items()},
+                self.net_D,
+                self.net_G,
+                self.recipe,
+                *trainers,
+            )
         return torch.stack(rows).reshape(-1, 5) if rows else real.new_empty(0, 5)
 
     def update_D(self, X: np.ndarray, Z: np.ndarray, *, masks: Masks | None = None) -> float:
@@ -181,7 +181,7 @@ class GAN:
         """The compiled step, if there is one; `compiled` says why not."""
         if self.compiled == "yes":
             try:
-                return fast.compile_steps(self.recipe, self._type, batch_size)
+                return fast.compile_steps(self.recipe, self._type, batch_size, self._thorough)
             except Exception as error:  # a compiler is never required, and fails in many ways
                 self.compiled = f"it failed: {' '.join(str(error).split())[:200]}"
         return None

@@ -1,0 +1,58 @@
+"""The fast steps are the plain ones: for every recipe and option, on every framework."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from cases import NARROW, draws, narrow, options
+
+import ganref
+from ganref.parity import differences
+from ganref.tolerances import tolerance
+
+STEPS = 3
+CASES = {name: narrow(name) for name in NARROW} | options()
+
+
+def _train(framework: str, recipe: ganref.Recipe, dtype: str, compile: str) -> tuple[Any, Any]:
+    (X, Z), more = draws(recipe, STEPS)
+    weights = ganref.initial_weights(recipe)
+    gan = ganref.load_backend(framework).create(recipe, weights, "cpu", dtype, compile)
+    return gan.train_steps(X, Z, **more), gan.state()
+
+
+def _kind(name: str) -> str:
+    if name.endswith((".m", ".v")):
+        return "moments"
+    return "statistics" if "running" in name else "parameters"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_fast_step_is_the_plain_step(framework: str, case: str) -> None:
+    """Within the tolerances of `compare`, in float64, where nothing hides behind rounding."""
+    recipe = CASES[case]
+    losses, state = _train(framework, recipe, "float64", "off")
+    fast, fast_state = _train(framework, recipe, "float64", "on")
+    for step in range(STEPS):
+        allowed = tolerance(recipe, "float64", False, step + 1, "losses")
+        for a, b in zip(fast, losses, strict=True):
+            assert abs(a[step] - b[step]) <= allowed * abs(b[step])
+    apart = differences(fast_state, state)
+    for name, array in state.items():
+        if name.endswith(".step"):
+            assert fast_state[name] == array
+        else:
+            allowed = tolerance(recipe, "float64", False, STEPS, _kind(name))
+            assert apart[name] <= allowed, name
+
+
+def test_auto_and_on_make_the_same_bits(framework: str) -> None:
+    """They may differ in what compiling takes, never in the numbers of a run."""
+    recipe = narrow("gaussian").replace(ema=0.9)
+    (one, first), (other, second) = (
+        _train(framework, recipe, "float32", compile) for compile in ("auto", "on")
+    )
+    assert np.array_equal(one, other)
+    assert all(np.array_equal(array, second[name]) for name, array in first.items())
