@@ -52,10 +52,16 @@ class Case:
 
     @cached_property
     def diverged(self) -> str:
-        """What to say if some samples are not finite."""
+        """What to say if some samples are not finite, or so large that their squares' squares would
+        not be."""
         bad = sum(not np.isfinite(sample).all() for sample in self.samples)
-        what = f"{bad:,} of {len(self.samples):,} samples are not finite"
-        return f"{what}; the generator has diverged" if bad else ""
+        if bad:
+            what = f"{bad:,} of {len(self.samples):,} samples are not finite"
+        elif (largest := float(np.abs(self.samples).max(initial=0.0))) > metrics.FAR:
+            what = f"samples reach {largest:.2g}, too far out to be measured"
+        else:
+            return ""
+        return f"{what}; the generator has diverged"
 
     @cached_property
     def comparable(self) -> np.ndarray:

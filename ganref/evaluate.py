@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import cli, data, plots, rng
+from . import cli, data, jsontext, plots, rng
 from .assessment import Result, cheap_metrics, evaluate_samples
 from .backend import BACKENDS
 from .checkpoint import find, write_atomically
@@ -81,7 +80,7 @@ def main(argv: list[str] | None = None) -> int:
     }
     with plots.disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-    write_atomically(out / "evaluation.json", json.dumps(report, indent=1).encode())
+    write_atomically(out / "evaluation.json", jsontext.dumps(report, indent=1).encode())
     shown = dataset.batch(np.arange(min(len(dataset), 1000 if samples.ndim == 2 else 64)))
     plots.beside(out / "evaluation.png", samples[: len(shown)], shown, recipe.name)
     print(f"{args.num:,} samples of {recipe.name} at step {checkpoint.step:,}, on {dataset.name}")

@@ -163,9 +163,10 @@ class Logger:
         samples = np.concatenate([self.gan.generate(Z) for Z in batches])
         return cheap_metrics(self.config.recipe, self.dataset, samples, self.config.seed)
 
-    def _note_metrics(self, step: int, found: dict[str, float]) -> None:
+    def _note_metrics(self, step: int, found: dict[str, float | None]) -> None:
         for name, value in found.items():
-            self.metrics.setdefault(name, []).append((step, value))
+            if value is not None:  # a row read back: it was not finite
+                self.metrics.setdefault(name, []).append((step, value))
 
     def _draw(self, samples: np.ndarray | None = None) -> None:
         if samples is None:

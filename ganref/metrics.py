@@ -17,6 +17,7 @@ import numpy as np
 
 from .spec.errors import UserError
 
+FAR = 1e70  # its fourth power is still a double: beyond it there is nothing to measure
 _BLOCK = 2**24  # numbers in one block of distances: 128 MB
 
 
