@@ -19,6 +19,7 @@ from .spec.recipes import Recipe
 # Kernel matrices and the nets of the two-sample tests grow with the rows they see.
 TEST_ROWS, TEST_NUMBERS = 2000, 2**23
 FEATURE_ROWS = 10_000
+FEWEST_COPIES = 20  # samples: the test's normal interval means nothing for fewer
 _FIRST_STEP = features.CLASSIFIER_STEP + 16  # of the evaluation stream: one for each group
 
 
@@ -178,6 +179,7 @@ def _classes(case: Case, generator: np.random.Generator) -> Iterable[Result]:
 def _copying(case: Case, generator: np.random.Generator) -> Iterable[Result]:
     if not case.dataset.is_images:
         raise UserError("only for images")
+    metrics.as_rows(case.samples[:FEWEST_COPIES], FEWEST_COPIES)
     found = metrics.copying(case.comparable, case.dataset.array, case.held_out, generator)
     beside = "held-out images" if case.held_out is not None else "training images left out in turn"
     note = f"nearer to the training images than {beside}; 0.5 as new as those, 1 copies"
