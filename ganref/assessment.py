@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from . import features, metrics
+from . import features, inception, metrics
 from .data import Dataset, modes, points
 from .rng import EVALUATION, Stream
 from .spec.errors import UserError
@@ -191,7 +191,7 @@ def _inception(case: Case, generator: np.random.Generator) -> Iterable[Result]:
     if not case.dataset.is_images:
         raise UserError("only for images")
     fake, real = case.drawn(FEATURE_ROWS, generator)
-    found = features.inception(real, fake)
+    found = inception.distances(real, fake)
     note = f"{len(fake):,} samples, {len(real):,} real images"
     yield Result("fid", found["fid"], note=note)
     yield Result("kid", found["kid"], note=f"{note}; ± {found['kid_std']:.2g} over subsets")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -199,3 +200,16 @@ def test_bad_input_is_one_line(
     (tmp_path / "text.json").write_text("{}")
     assert says in one_line(args, capsys)
     assert not list(tmp_path.rglob("evaluation.*"))
+
+
+def test_standard_numbers_without_their_package_are_one_line(
+    tmp_path: Path, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch_fidelity", None)
+    run = untrained(tmp_path / "run", MLP, "digits")
+    assert evaluate.main([str(run), "--num", "30", "--inception"]) == 0
+    found = results(run)
+    assert "ganref[inception]" in found["fid"]["error"] and found["kid"]["value"] is None
+    assert found["precision"]["value"] is not None
+    assert evaluate.main([str(toy), "--num", "30", "--inception"]) == 0
+    assert results(toy)["fid"]["error"] == "only for images"
