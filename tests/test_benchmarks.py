@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import ganref
-from benchmarks import gate, jobs, report, speed, whole
+from benchmarks import detectors, gate, jobs, report, speed, whole
 from benchmarks.workers import Failed, Worker
 from ganref import data
 from ganref.spec import UserError
@@ -32,6 +32,17 @@ def test_whole_from_end_to_end(tmp_path: Path) -> None:
     assert whole.main([*QUICK, "--steps", "125", "--repeats", "1", "--out", str(tmp_path)]) == 0
     (row,) = json.loads((tmp_path / "whole.json").read_text())["rows"]
     assert row["seconds"]["median"] > 0 and "125 steps" in row["said"]
+
+
+def test_detectors_from_end_to_end(tmp_path: Path) -> None:
+    quick = [*QUICK, "--recipes", "gaussian", "--steps", "250", "--repeats", "2"]
+    code = detectors.main([*quick, "--out", str(tmp_path)])
+    (row,) = json.loads((tmp_path / "detectors.json").read_text())["rows"]
+    assert row["steps"] == 250 and len(row["with"]) == len(row["without"]) == 2
+    assert 0 < row["share"]["min"] <= row["share"]["median"] <= row["share"]["max"] < 0.1
+    assert code == int(row["share"]["median"] > detectors.TARGET)
+    assert all(turn["watching_s"] < a["watching_s"]
+               for turn, a in zip(row["without"], row["with"], strict=True))  # fmt: skip
 
 
 def test_a_job_comes_back_as_it_was_saved(tmp_path: Path) -> None:
