@@ -13,7 +13,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -178,8 +178,8 @@ def _peak_memory() -> int:
     raise OSError("the kernel does not say VmHWM")
 
 
-def main() -> None:
-    """Answer questions until there are no more."""
+def serve(make: Callable[[str, str, int], Any]) -> None:
+    """Answer questions with the methods of what `make` makes, until there are no more."""
     backend, mode, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
     # What a library prints must not end up among the answers.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
@@ -189,7 +189,7 @@ def main() -> None:
         answers.write(json.dumps(content) + "\n")
 
     try:
-        variant = Variant(backend, mode, threads)
+        variant = make(backend, mode, threads)
         answer(variant.hello())
         for line in sys.stdin:
             question = json.loads(line)
@@ -199,4 +199,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(Variant)

@@ -38,15 +38,22 @@ def environment(threads: int, cache: Path) -> dict[str, str]:
 
 
 class Worker:
-    """A process that holds one variant. Raises Failed if it does not come up."""
+    """A process that holds one variant and runs `module`. Raises Failed if it does not come up."""
 
-    def __init__(self, backend: str, mode: str, threads: int, timeout: float = 1800) -> None:
+    def __init__(
+        self,
+        backend: str,
+        mode: str,
+        threads: int,
+        timeout: float = 1800,
+        module: str = "benchmarks.measure",
+    ) -> None:
         self.timeout = timeout
         self._cache = Path(tempfile.mkdtemp(prefix="ganref-bench-"))
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115
         start = time.perf_counter()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.measure", backend, mode, str(threads)],
+            [sys.executable, "-m", module, backend, mode, str(threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

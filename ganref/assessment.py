@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from . import features, metrics
+from . import features, inception, metrics
 from .data import Dataset, modes, points
 from .rng import EVALUATION, Stream
 from .spec.errors import UserError
@@ -19,6 +19,7 @@ from .spec.recipes import Recipe
 # Kernel matrices and the nets of the two-sample tests grow with the rows they see.
 TEST_ROWS, TEST_NUMBERS = 2000, 2**23
 FEATURE_ROWS = 10_000
+FEWEST_COPIES = 20  # samples: the test's normal interval means nothing for fewer
 _FIRST_STEP = features.CLASSIFIER_STEP + 16  # of the evaluation stream: one for each group
 
 
@@ -52,10 +53,16 @@ class Case:
 
     @cached_property
     def diverged(self) -> str:
-        """What to say if some samples are not finite."""
+        """What to say if some samples are not finite, or so large that their squares' squares would
+        not be."""
         bad = sum(not np.isfinite(sample).all() for sample in self.samples)
-        what = f"{bad:,} of {len(self.samples):,} samples are not finite"
-        return f"{what}; the generator has diverged" if bad else ""
+        if bad:
+            what = f"{bad:,} of {len(self.samples):,} samples are not finite"
+        elif (largest := float(np.abs(self.samples).max(initial=0.0))) > metrics.FAR:
+            what = f"samples reach {largest:.2g}, too far out to be measured"
+        else:
+            return ""
+        return f"{what}; the generator has diverged"
 
     @cached_property
     def comparable(self) -> np.ndarray:
@@ -172,6 +179,7 @@ def _classes(case: Case, generator: np.random.Generator) -> Iterable[Result]:
 def _copying(case: Case, generator: np.random.Generator) -> Iterable[Result]:
     if not case.dataset.is_images:
         raise UserError("only for images")
+    metrics.as_rows(case.samples[:FEWEST_COPIES], FEWEST_COPIES)
     found = metrics.copying(case.comparable, case.dataset.array, case.held_out, generator)
     beside = "held-out images" if case.held_out is not None else "training images left out in turn"
     note = f"nearer to the training images than {beside}; 0.5 as new as those, 1 copies"
@@ -183,7 +191,7 @@ def _inception(case: Case, generator: np.random.Generator) -> Iterable[Result]:
     if not case.dataset.is_images:
         raise UserError("only for images")
     fake, real = case.drawn(FEATURE_ROWS, generator)
-    found = features.inception(real, fake)
+    found = inception.distances(real, fake)
     note = f"{len(fake):,} samples, {len(real):,} real images"
     yield Result("fid", found["fid"], note=note)
     yield Result("kid", found["kid"], note=f"{note}; ± {found['kid_std']:.2g} over subsets")

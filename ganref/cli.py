@@ -35,7 +35,7 @@ def run_main(main: Callable[[list[str] | None], int | None], prog: str) -> NoRet
         print(f"{prog}: {' '.join(str(error).split())}", file=sys.stderr)
         code = {UserError: 2, Diverged: 3}.get(type(error), getattr(error, "exit_code", 2))
     except MemoryError as error:
-        hint = "use a smaller --batch-size or --width"
+        hint = "use a smaller --batch-size, --width or --num"
         print(f"{prog}: out of memory ({error}); {hint}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:

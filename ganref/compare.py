@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
-from . import cli, plots
+from . import cli, jsontext, plots
 from .backend import BACKENDS, is_installed
 from .parity import compare
 from .tolerances import KINDS
@@ -86,7 +85,7 @@ def main(argv: list[str] | None = None) -> int:
         progress="quiet" not in args,
     )
     with plots.disk_errors(out):
-        (out / "compare.json").write_text(json.dumps(report, indent=1))
+        (out / "compare.json").write_text(jsontext.dumps(report, indent=1))
         plots.comparison(out / "compare.png", report)
     print(table(report))
     print(f"written: {out / 'compare.json'}, {out / 'compare.png'}")

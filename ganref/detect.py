@@ -15,6 +15,7 @@ and `metrics.jsonl` alone, so that a resumed run goes on where it stopped (`Watc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,8 @@ GROWN = 10.0  # how many times its least reading an energy must be, too
 SAMPLES = 48  # 1,128 pairs: enough for a fifth of them, and cheap
 CLOSEST = 0.2  # of the pairs: more than the 12% that share one of eight modes, fewer than 33%
 EVERY = 250  # steps between two looks at samples
+# A look costs some 0.1 ms. Where a step is as short as a toy's, all this is done less often.
+TINY, SELDOM = 1e6, 5  # FLOPs of a step; how many times less often
 LOW, HIGH = 0.2, 0.35  # a diversity that is lost, and one that was had
 NEVER = 10_000  # steps after which diversity that never came counts as lost
 
@@ -50,17 +53,30 @@ class Alarm:
 def spread(examples: np.ndarray) -> float:
     """The distance that the closest fifth of all pairs of the first examples (n, *shape) do not
     exceed; NaN for fewer than two."""
-    rows = examples[:SAMPLES].reshape(len(examples[:SAMPLES]), -1).astype(np.float64)
-    if len(rows) < 2:
+    n = min(len(examples), SAMPLES)
+    if n < 2:
         return float("nan")
-    # With the mean at the origin, the products below do not cancel where the spread is small.
-    rows = rows - rows.mean(0)
-    squares = (rows * rows).sum(1)
-    pairs = squares[:, None] + squares - 2 * rows @ rows.T
-    np.fill_diagonal(pairs, np.inf)
-    # The whole matrix holds every pair twice, and nothing else that is finite.
-    place = int(CLOSEST * len(rows) * (len(rows) - 1))
-    return float(np.sqrt(max(np.partition(pairs, place, axis=None)[place], 0.0)))
+    rows = examples[:n].reshape(n, -1).astype(np.float64)
+    in_plane = rows.shape[1] == 2
+    if in_plane:  # half the time, which shows beside the steps of a toy
+        points = rows.view(np.complex128)
+        pairs = abs(points - points.T)
+    else:
+        # With the mean at the origin, the products do not cancel where the spread is small.
+        rows -= np.add.reduce(rows) / n
+        products = rows @ rows.T
+        squares = products.diagonal()
+        pairs = squares + squares[:, None] - 2 * products
+    # The matrix holds every pair twice and n zeros, which come first.
+    place = n + int(CLOSEST * n * (n - 1))
+    pairs = pairs.ravel()
+    pairs.partition(place)
+    found = float(pairs[place])
+    return found if in_plane else math.sqrt(max(found, 0.0))
+
+
+def _listed(column: Any) -> list[float]:
+    return column if isinstance(column, list) else column.tolist()
 
 
 class Watch:
@@ -73,43 +89,58 @@ class Watch:
         self.recipe = recipe
         self.alarms: list[Alarm] = []
         self._real_spread = spread(real)
-        self._rest = np.empty((3, 0))
+        self._rest: tuple[list[float], ...] = [], [], []
         self._weak = 0
         self._least = float("inf")
+        loss = recipe.loss
+        self._energy = loss.kind == "margin"
+        self._minimax = not self._energy and loss.generator == "minimax"
+        self._unit = WINDOW * (recipe.batch_size if loss.reduction == "sum" else 1)
+        tiny = recipe.flops_per_example * recipe.batch_size < TINY
+        self._every = EVERY * (SELDOM if tiny else 1)
+        self._period = WINDOW * (SELDOM if tiny else 1)
+        self._skip = 0
         self._looked = self._low = 0
         self._best = 0.0
         self._signal: float | None = None
         self._diversity: float | None = None
 
     def observe(self, first_step: int, trace: Trace) -> list[Alarm]:
-        """Take in the trace of consecutive steps, numbered from 1; what is new in it."""
-        chunk = np.array([trace.loss_D, trace.loss_G, trace.D_G_z2], np.float64)
-        values = np.concatenate([self._rest, chunk], 1)
-        start = first_step - self._rest.shape[1]
-        whole = values.shape[1] // WINDOW
-        self._rest = values[:, whole * WINDOW :]
-        if not whole:
-            return []
+        """Take in the trace of consecutive steps, numbered from 1, as arrays or as lists; what is
+        new in it."""
         before = len(self.alarms)
-        means = values[:, : whole * WINDOW].reshape(3, whole, WINDOW).mean(2)
-        for i, (loss_D, loss_G, D_G_z) in enumerate(means.T.tolist()):
-            step = start + (i + 1) * WINDOW - 1
-            self._saturation(step, D_G_z)
-            self._divergence(step, loss_D, loss_G)
+        skipped = min(self._skip, len(trace.loss_D))
+        self._skip -= skipped
+        if skipped == len(trace.loss_D):
+            return []
+        # Sums of lists: after a call of a framework nothing of this is left in the processor's
+        # caches, and to fetch NumPy's functions would cost more than they save.
+        loss_D, loss_G, score = self._rest
+        step = first_step - 1 + skipped - len(score)
+        loss_D += _listed(trace.loss_D)[skipped:]
+        loss_G += _listed(trace.loss_G)[skipped:]
+        score += _listed(trace.D_G_z2)[skipped:]
+        at = 0
+        while (end := at + WINDOW) <= len(score):
+            level = max(abs(sum(loss_D[at:end])), abs(sum(loss_G[at:end]))) / self._unit
+            self._read(step + end, level, sum(score[at:end]) / WINDOW)
+            at += self._period
+        self._skip = max(at - len(score), 0)
+        del loss_D[:at], loss_G[:at], score[:at]
         return self.alarms[before:]
 
     def inspect(self, step: int, samples: np.ndarray) -> list[Alarm]:
         """Look at samples (n, *data) drawn after that step, always from the same noise; what is
-        new. Most calls return at once: samples are looked at every 250 steps."""
-        if step - self._looked < EVERY:
+        new. Most calls return at once: a look comes every 250 steps, or 1,250 tiny ones."""
+        if step - self._looked < self._every:
             return []
         found = spread(samples) / self._real_spread if self._real_spread else float("nan")
         return self._collapse(step, found if np.isfinite(found) else None)
 
     def fields(self) -> dict[str, Any]:
         """What a row of metrics.jsonl says: the share of its gradient that the loss passes on to G
-        (over the last 100 steps), the samples' diversity when last looked at (1 is the data's),
-        and the kinds of all alarms so far."""
+        (over the last 100 steps read), the samples' diversity when last looked at (1 is the
+        data's), and the kinds of all alarms so far."""
         return {
             "G_signal": self._signal,
             "diversity": self._diversity,
@@ -121,16 +152,20 @@ class Watch:
         metrics.jsonl. What was noticed then is not said again."""
         self.observe(1, trace)
         for row in rows:
-            if row["step"] - self._looked >= EVERY:
+            if row["step"] - self._looked >= self._every:
                 self._collapse(row["step"], row.get("diversity"))
 
+    def _read(self, step: int, level: float, D_G_z: float) -> None:
+        """One reading: the means over a window of the larger loss per example and of a score."""
+        self._signal = D_G_z if self._minimax else 1.0 if self._energy else 1 - D_G_z
+        if self._signal < WEAK or self._weak:
+            self._saturation(step, D_G_z)
+        if level > UNBOUNDED or self._energy:
+            self._divergence(step, level)
+
     def _saturation(self, step: int, D_G_z: float) -> None:
-        loss = self.recipe.loss
-        if loss.kind != "bce":
-            self._signal = 1.0
-            return
-        minimax = loss.generator == "minimax"
-        self._signal = D_G_z if minimax else 1 - D_G_z
+        assert self._signal is not None
+        minimax = self._minimax
         self._weak = self._weak + 1 if self._signal < WEAK else 0
         if self._weak < PATIENCE:
             return
@@ -141,19 +176,17 @@ class Watch:
         )
         self._raise(
             "saturation", step,
-            f"D(G(z)) has been {D_G_z:.2g} on average for {PATIENCE * WINDOW} steps: D is"
+            f"D(G(z)) has been {D_G_z:.2g} on average for {(PATIENCE - 1) * self._period + WINDOW}"
+            f" steps: D is"
             f" {'sure' if minimax else 'fooled'}, and the loss passes on {self._signal:.1g} of its"
             f" gradient to G; try {cure}",
         )  # fmt: skip
 
-    def _divergence(self, step: int, *losses: float) -> None:
-        loss = self.recipe.loss
-        unit = self.recipe.batch_size if loss.reduction == "sum" else 1
-        level = max(map(abs, losses)) / unit
+    def _divergence(self, step: int, level: float) -> None:
         limit = UNBOUNDED
-        if loss.kind == "margin":  # energies are in the data's units: only growth tells
+        if self._energy:  # energies are in the data's units: only growth tells
             self._least = min(self._least, level)
-            limit = max(UNBOUNDED * loss.margin, GROWN * self._least)
+            limit = max(UNBOUNDED * self.recipe.loss.margin, GROWN * self._least)
         if level > limit:
             self._raise(
                 "divergence", step,

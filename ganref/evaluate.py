@@ -6,17 +6,18 @@ The samples come from the run's own noise, so that the numbers are the same on e
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import cli, data, plots, rng
+from . import cli, data, jsontext, plots, rng
 from .assessment import Result, cheap_metrics, evaluate_samples
 from .backend import BACKENDS
-from .checkpoint import find, write_atomically
+from .checkpoint import Checkpoint, find, write_atomically
+from .run import RunDirectory
 from .sample import generate, restore
 from .spec import UserError
 
@@ -30,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--num", type=cli.positive(int), default=10_000, help="samples (default 10,000)")
     p.add_argument("--backend", help=f"one of {', '.join(BACKENDS)} (default: the run's own)")
     p.add_argument("--data", help="another data set to measure against (default: the run's own)")
+    p.add_argument("--mixed", action="store_true", help="resize unequal images, as in training")
     p.add_argument("--seed", type=int, default=0, help="of samples and tests (default 0)")
     p.add_argument("--device", default="auto")
     p.add_argument("--threads", type=cli.positive(int))
@@ -37,6 +39,24 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--inception", action="store_true", help="standard FID and KID too")
     p.add_argument("--out", type=Path, help="where evaluation.json and .png go (default: the run)")
     return p
+
+
+def load_data(
+    checkpoint: Checkpoint, run: Path, name: str | None = None, mixed: bool = False
+) -> data.Dataset:
+    """The data of that name, else those of the run (a directory, or a checkpoint in one), read as
+    it read them. Raises UserError."""
+    recipe, seed = checkpoint.recipe, checkpoint.seed
+    if name is not None:
+        return data.load(name, recipe, seed, mixed=mixed)
+    own = checkpoint.data
+    if own not in data.DATASETS and not Path(own).expanduser().exists():
+        raise UserError(f"the run's data {own} are not to be found here; say where with --data")
+    # A checkpoint alone does not know how its images were read.
+    with contextlib.suppress(UserError):
+        directory = RunDirectory.open(run if run.is_dir() else run.parent.parent)
+        mixed = mixed or directory.read_config().mixed
+    return data.load(own, recipe, seed, mixed=mixed)
 
 
 def table(results: list[Result]) -> str:
@@ -64,7 +84,7 @@ def main(argv: list[str] | None = None) -> int:
     recipe = checkpoint.recipe
     if args.ema and not recipe.ema:
         raise UserError("this run kept no average of G's weights; train with --ema 0.999, say")
-    dataset = data.load(args.data or checkpoint.data, recipe, checkpoint.seed)
+    dataset = load_data(checkpoint, args.run, args.data, args.mixed)
     config, gan = restore(checkpoint, args.backend, args.device, args.threads)
     samples = generate(gan, recipe, args.seed, args.num, rng.EVALUATION, ema=args.ema)
     results = evaluate_samples(recipe, dataset, samples, args.seed, inception=args.inception)
@@ -81,7 +101,7 @@ def main(argv: list[str] | None = None) -> int:
     }
     with plots.disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-    write_atomically(out / "evaluation.json", json.dumps(report, indent=1).encode())
+    write_atomically(out / "evaluation.json", jsontext.dumps(report, indent=1).encode())
     shown = dataset.batch(np.arange(min(len(dataset), 1000 if samples.ndim == 2 else 64)))
     plots.beside(out / "evaluation.png", samples[: len(shown)], shown, recipe.name)
     print(f"{args.num:,} samples of {recipe.name} at step {checkpoint.step:,}, on {dataset.name}")

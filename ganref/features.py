@@ -3,7 +3,7 @@
 Images are (n, C, H, W), uint8 or floats in [-1, 1]. The features are the last hidden layer of a
 small classifier trained on the real labelled images, or principal components where there are no
 labels. They are no Inception features: compare numbers of one data set and shape only, and see
-`inception` for numbers that compare with published ones. Needs scikit-learn, imported late.
+`ganref.inception` for numbers that compare with published ones. Needs scikit-learn, imported late.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -274,55 +273,3 @@ def _covered(points: np.ndarray, manifold: np.ndarray, k: int) -> float:
         squared = squared_distances(points[start : start + BLOCK], manifold)
         inside += int((squared <= radii**2).any(axis=1).sum())
     return inside / len(points)
-
-
-def inception(
-    real: np.ndarray, fake: np.ndarray, weights: Path | None = None, cuda: bool = False
-) -> dict[str, float]:
-    """The standard FID and KID of images by torch-fidelity, on the Inception-v3 of 2015.
-
-    The weights are those that torch-fidelity keeps in PyTorch's cache, or the file named; nothing
-    is downloaded. Returns `fid`, `kid` and `kid_std`. Raises UserError if the package or the
-    weights are missing.
-    """
-    fidelity = need("torch_fidelity", "torch-fidelity")
-    hub = need("torch.hub", "torch")
-    url = need("torch_fidelity.feature_extractor_inceptionv3", "torch-fidelity").URL_INCEPTION_V3
-    file = weights or Path(hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
-    if not Path(file).is_file():
-        raise UserError(f"the Inception weights are not at {file}; download {url} to there")
-    size = min(1000, len(real), len(fake))
-    if size < 2:
-        raise UserError("FID and KID need at least 2 samples and 2 real examples")
-    found = fidelity.calculate_metrics(
-        input1=_tensors(fake),
-        input2=_tensors(real),
-        fid=True,
-        kid=True,
-        kid_subset_size=size,
-        feature_extractor_weights_path=str(file),
-        cuda=cuda,
-        cache=False,
-        save_cpu_ram=True,  # no worker processes: the images are in memory
-        verbose=False,
-    )
-    return {
-        "fid": found["frechet_inception_distance"],
-        "kid": found["kernel_inception_distance_mean"],
-        "kid_std": found["kernel_inception_distance_std"],
-    }
-
-
-def _tensors(images: np.ndarray) -> Any:
-    """A PyTorch data set of uint8 tensors (3, H, W)."""
-    torch, utils = need("torch", "torch"), need("torch.utils.data", "torch")
-    images = np.broadcast_to(to_uint8(images), (len(images), 3, *images.shape[2:]))
-
-    class Images(utils.Dataset):  # type: ignore[misc, name-defined]
-        def __len__(self) -> int:
-            return len(images)
-
-        def __getitem__(self, i: int) -> Any:
-            return torch.from_numpy(images[i].copy())
-
-    return Images()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 from types import ModuleType
 
-from . import cli, plots
+from . import cli, jsontext, plots
 from .backend import BACKENDS, check_backend, load_backend
 from .checkpoint import write_atomically
 from .labs import Setup, collapse, oscillation, vanishing
@@ -60,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
         "finding": lab.finding(figures),
     }
     report, picture = out / f"{args.lab}.json", out / f"{args.lab}.png"
-    write_atomically(report, json.dumps(about | {"figures": figures}, indent=1).encode())
+    write_atomically(report, jsontext.dumps(about | {"figures": figures}, indent=1).encode())
     lab.draw(picture, figures)
     print(about["finding"])
     print(f"written: {report}, {picture}")

@@ -91,12 +91,13 @@ class Logger:
             whole = Trace(*(v[: i + 1] for v in trace))
             self.run.append_steps(steps.start + 1, whole)
             raise Diverged(steps.start + i + 1, name, float(values[i]))
-        self.run.append_steps(steps.start + 1, trace)
+        numbers: Any = Trace(*(v.tolist() for v in trace))
+        self.run.append_steps(steps.start + 1, numbers)
         self.traces.append(trace)
         self.epoch_steps += len(steps)
         every, per_epoch = self.options.checkpoint_every, self.source.steps_per_epoch
         last = steps.stop == self.config.steps
-        alarms = self.watch.observe(steps.start + 1, trace)
+        alarms = self.watch.observe(steps.start + 1, numbers)
         if steps.stop % per_epoch == 0 or last:
             alarms += self._epoch(steps.stop)
         overdue = time.perf_counter() - self.saved_at > 30 and steps.stop % per_epoch == 0
@@ -163,9 +164,10 @@ class Logger:
         samples = np.concatenate([self.gan.generate(Z) for Z in batches])
         return cheap_metrics(self.config.recipe, self.dataset, samples, self.config.seed)
 
-    def _note_metrics(self, step: int, found: dict[str, float]) -> None:
+    def _note_metrics(self, step: int, found: dict[str, float | None]) -> None:
         for name, value in found.items():
-            self.metrics.setdefault(name, []).append((step, value))
+            if value is not None:  # a row read back: it was not finite
+                self.metrics.setdefault(name, []).append((step, value))
 
     def _draw(self, samples: np.ndarray | None = None) -> None:
         if samples is None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from .spec.errors import UserError
 
+FAR = 1e70  # its fourth power is still a double: beyond it there is nothing to measure
 _BLOCK = 2**24  # numbers in one block of distances: 128 MB
 
 
@@ -236,15 +237,19 @@ def _comparable(x: np.ndarray, y: np.ndarray, minimum: int) -> tuple[np.ndarray,
     return x, y
 
 
-def need(module: str, package: str) -> ModuleType:
-    """An optional module. Raises UserError, naming the pip command, if it cannot be imported."""
+def need(module: str, package: str, install: str = "", repair: str = "") -> ModuleType:
+    """An optional module. Raises UserError, naming the cure (by default the pip command), if it
+    cannot be imported."""
     try:
         return importlib.import_module(module)
     except ImportError:
-        raise UserError(f"{package} is not installed; run `pip install {package}`") from None
+        cure = install or f"run `pip install {package}`"
+        raise UserError(f"{package} is not installed; {cure}") from None
     except Exception as error:  # PyTorch's companions raise RuntimeError beside another PyTorch
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
-        cure = f"run `pip install --force-reinstall {package}` or see its installation page"
+        cure = (
+            repair or f"run `pip install --force-reinstall {package}` or see its installation page"
+        )
         raise UserError(f"{package} is installed but broken ({why}); {cure}") from error
 
 

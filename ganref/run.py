@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from . import jsontext
 from .checkpoint import disk_errors, write_atomically
 from .spec.errors import UserError
 from .spec.recipes import Recipe
@@ -77,7 +78,7 @@ class RunDirectory:
         """`config.json`: the configuration, what it ran on, and a checksum that shows edits."""
         asked = dataclasses.asdict(config) | {"recipe": to_dict(config.recipe)}
         text = {"config": asked, "sha256": _digest(asked), **about}
-        write_atomically(self.path / "config.json", json.dumps(text, indent=1).encode())
+        write_atomically(self.path / "config.json", jsontext.dumps(text, indent=1).encode())
 
     def read_config(self) -> Config:
         """What `write_config` wrote. Raises UserError if it was edited since."""
@@ -104,9 +105,9 @@ class RunDirectory:
             file.write(buffer.getvalue())
 
     def append_metrics(self, row: dict[str, Any]) -> None:
-        """One line of JSON, for an epoch."""
+        """One line of JSON, for an epoch; null where a number is not finite."""
         with disk_errors(self.metrics), open(self.metrics, "a") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(jsontext.dumps(row) + "\n")
 
     def read_steps(self) -> tuple[np.ndarray, Trace]:
         """(step numbers, trace) of everything logged so far. Raises UserError."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import ganref
-from benchmarks import gate, jobs, report, speed, whole
+from benchmarks import detectors, gate, jobs, labs, report, speed, whole
 from benchmarks.workers import Failed, Worker
 from ganref import data
 from ganref.spec import UserError
@@ -32,6 +32,57 @@ def test_whole_from_end_to_end(tmp_path: Path) -> None:
     assert whole.main([*QUICK, "--steps", "125", "--repeats", "1", "--out", str(tmp_path)]) == 0
     (row,) = json.loads((tmp_path / "whole.json").read_text())["rows"]
     assert row["seconds"]["median"] > 0 and "125 steps" in row["said"]
+
+
+def test_detectors_from_end_to_end(tmp_path: Path) -> None:
+    quick = [*QUICK, "--recipes", "gaussian", "--steps", "250", "--repeats", "2"]
+    code = detectors.main([*quick, "--out", str(tmp_path)])
+    (row,) = json.loads((tmp_path / "detectors.json").read_text())["rows"]
+    assert row["steps"] == 250 and len(row["with"]) == len(row["without"]) == 2
+    assert 0 < row["share"]["min"] <= row["share"]["median"] <= row["share"]["max"] < 0.1
+    assert code == int(row["share"]["median"] > detectors.TARGET)
+    assert all(turn["watching_s"] < a["watching_s"]
+               for turn, a in zip(row["without"], row["with"], strict=True))  # fmt: skip
+
+
+def test_labs_from_end_to_end(tmp_path: Path) -> None:
+    quick = [*QUICK, "--labs", "vanishing", "--out", str(tmp_path)]
+    assert labs.main(quick) == 0
+    report = json.loads((tmp_path / "labs.json").read_text())
+    (row,) = report["rows"]
+    assert row["agrees"] and row["wall_s"] > row["seconds"] > 0
+    assert len(report["stated"]["vanishing"]) == len(row["checks"])
+    assert (tmp_path / "numpy" / "vanishing.png").exists()
+
+
+def test_labs_that_disagree_are_told(tmp_path: Path) -> None:
+    figures = {
+        "falls": {"minimax": None, "non_saturating": 3.0, "margin": 1.0},
+        "curves": {name: [1.0, 1e-4] for name in ("minimax", "non_saturating", "margin", "D_G_z")},
+    }
+    other = json.loads(json.dumps(figures))
+    other["curves"]["minimax"][0] = 1.1
+    about = {"lab": "vanishing", "dtype": "float32", "wall_s": 1.0}
+    rows = [
+        {**about, "backend": "numpy", "figures": figures},
+        {**about, "backend": "torch", "figures": other},
+        {**about, "backend": "tf", "why": "exit code 1: gone"},
+    ]
+    labs.judge(rows)
+    wrong = [[c["figure"] for c in row.get("checks", ()) if not c["holds"]] for row in rows]
+    assert wrong == [
+        ["falls.non_saturating"], ["falls.non_saturating", "minimax, before any update"], []
+    ]  # fmt: skip
+    assert "failed: exit code 1" in labs.table(rows) and not rows[0]["agrees"]
+    assert labs.slow([about | {"backend": "tf", "wall_s": 200.0}])
+
+
+def test_the_figures_that_are_judged_are_there() -> None:
+    for lab, expected in labs.EXPECTED.items():
+        assert all(item.low <= item.high and item.why for item in expected), lab
+    oscillated = {"dirac": labs.LABS["oscillation"].run_dirac(steps=20)}
+    for item in labs.EXPECTED["oscillation"][:2]:
+        assert labs.look_up(oscillated, item.path) is not None
 
 
 def test_a_job_comes_back_as_it_was_saved(tmp_path: Path) -> None:

@@ -130,11 +130,12 @@ def test_ebgan_on_points_is_silent() -> None:
     assert not watch.alarms
 
 
-def test_how_a_run_is_cut_into_chunks_does_not_matter() -> None:
+@pytest.mark.parametrize("name, high", [("ring", 0.02), ("gaussian", 0.018)])
+def test_how_a_run_is_cut_into_chunks_does_not_matter(name: str, high: float) -> None:
     generator = np.random.default_rng(0)
     k = 2345
-    trace = Trace(*generator.uniform(0, 0.02, (5, k)).astype(np.float32))
-    recipe = with_loss(ganref.recipe("ring"), generator="minimax")
+    trace = Trace(*generator.uniform(0, high, (5, k)).astype(np.float32))
+    recipe = with_loss(ganref.recipe(name), generator="minimax")
     found = []
     for chunks in ([k], [1] * k, [125] * 18 + [95], [99, 1, 101, 2144]):
         watch, at = detect.Watch(recipe, np.zeros((2, 2))), 0
@@ -165,6 +166,31 @@ def test_a_resumed_run_knows_what_was_said() -> None:
     assert again.fields() == first.fields()
 
 
+def test_lists_are_taken_as_arrays_are() -> None:
+    trace = Trace(*np.random.default_rng(0).uniform(0, 0.018, (5, 777)).astype(np.float32))
+    recipe = with_loss(ganref.recipe("ring"), generator="minimax")
+    arrays, lists = (detect.Watch(recipe, np.zeros((2, 2))) for _ in range(2))
+    assert arrays.observe(1, trace) == lists.observe(1, Trace(*(v.tolist() for v in trace)))
+    assert arrays.alarms and arrays.fields() == lists.fields()
+
+
+def test_the_steps_of_a_toy_are_read_and_looked_at_less_often() -> None:
+    toy = with_loss(ganref.recipe("gaussian"), generator="minimax")
+    generator = np.random.default_rng(0)
+    watch = detect.Watch(toy, generator.standard_normal((48, 2)))
+    scores = np.full(3000, 1.0)
+    for start in range(0, 3000, 500):
+        scores[start : start + 100] = 1e-3
+    trace = trace_of(3000)._replace(D_G_z2=scores)
+    (alarm,) = watch.observe(1, trace)
+    assert alarm.step == 1100 and "for 1100 steps" in alarm.words
+    assert watch.fields()["G_signal"] == pytest.approx(1e-3)
+    watch.inspect(1125, generator.standard_normal((48, 2)))
+    assert watch.fields()["diversity"] is None
+    watch.inspect(1250, generator.standard_normal((48, 2)))
+    assert watch.fields()["diversity"] == pytest.approx(1, abs=0.3)
+
+
 def test_the_warning_comes_once() -> None:
     recipe = with_loss(ganref.recipe("ring"), generator="minimax")
     watch = detect.Watch(recipe, np.random.default_rng(0).standard_normal((48, 2)))
@@ -188,6 +214,9 @@ def test_spread_is_a_quantile_of_the_distances() -> None:
     distances = np.sort(np.linalg.norm(rows[i] - rows[j], axis=1))
     assert detect.spread(x) == pytest.approx(distances[int(0.2 * len(distances))], rel=1e-6)
     assert detect.spread(x) == detect.spread(np.concatenate([x, 0 * x]))
+    plane = x[:, 0, 0, :2]
+    flat = np.pad(plane, ((0, 0), (0, 1)))  # the same points in space
+    assert detect.spread(plane) == pytest.approx(detect.spread(flat), rel=1e-6)
     assert detect.spread(np.zeros((48, 2))) == 0 and np.isnan(detect.spread(x[:1]))
 
 

@@ -3,8 +3,6 @@
 import json
 import subprocess
 import sys
-import types
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -230,57 +228,6 @@ def test_precision_and_recall_tell_collapse_from_noise() -> None:
     precision, recall = features.precision_recall(real, rng.uniform(-30, 30, (500, 2)))
     assert precision < 0.1
     assert recall > 0.9
-
-
-# The optional Inception package
-
-
-def test_inception_says_what_is_missing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, digits: Dataset
-) -> None:
-    images = digits.array[:5]
-    monkeypatch.setitem(sys.modules, "torch_fidelity", None)
-    with pytest.raises(UserError, match="pip install torch-fidelity"):
-        features.inception(images, images)
-    seen = _fake_fidelity(monkeypatch, tmp_path)
-    with pytest.raises(UserError, match=r"weights are not at .*inception\.pth; download https://"):
-        features.inception(images, images)
-    assert not seen
-
-
-def test_inception_hands_over_the_images(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, digits: Dataset
-) -> None:
-    pytest.importorskip("torch.utils.data")
-    seen = _fake_fidelity(monkeypatch, tmp_path)
-    (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "inception.pth").touch()
-    found = features.inception(digits.array[:8], digits.batch(np.arange(6)))
-    assert found == {"fid": 1.5, "kid": 0.25, "kid_std": 0.125}
-    assert seen["kid_subset_size"] == 6
-    assert (len(seen["input1"]), len(seen["input2"])) == (6, 8)
-    tensor = seen["input1"][3]
-    assert str(tensor.dtype) == "torch.uint8"
-    assert np.array_equal(tensor.numpy(), np.repeat(digits.array[3], 3, axis=0))
-
-
-def _fake_fidelity(monkeypatch: pytest.MonkeyPatch, cache: Path) -> dict[str, object]:
-    seen: dict[str, object] = {}
-
-    def calculate_metrics(**arguments: object) -> dict[str, float]:
-        seen.update(arguments)
-        kid = "kernel_inception_distance_"
-        return {"frechet_inception_distance": 1.5, kid + "mean": 0.25, kid + "std": 0.125}
-
-    package = types.ModuleType("torch_fidelity")
-    package.calculate_metrics = calculate_metrics  # type: ignore[attr-defined]
-    inner = types.ModuleType("torch_fidelity.feature_extractor_inceptionv3")
-    inner.URL_INCEPTION_V3 = "https://example.org/inception.pth"  # type: ignore[attr-defined]
-    hub = types.ModuleType("torch.hub")
-    hub.get_dir = lambda: str(cache)  # type: ignore[attr-defined]
-    for module in (package, inner, hub):
-        monkeypatch.setitem(sys.modules, module.__name__, module)
-    return seen
 
 
 # The assembly

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import data, detect, draws, metrics, plots, rng
+from ..jsontext import finite
 from ..spec import Adam, Recipe, on_data, recipe
 from . import Setup, figure, fresh_state, save
 
@@ -82,7 +83,7 @@ def run(setup: Setup, seeds: int = SEEDS, steps: int = STEPS) -> dict[str, Any]:
                 samples = gan.generate(Z)
                 _end(arms[name], samples, watches[name])
                 if seed == setup.seed:
-                    shown[name] = np.round(samples[:500].astype(float), 3).tolist()
+                    shown[name] = finite(np.round(samples[:500].astype(float), 3).tolist())
     return {
         "seeds": list(all_seeds), "steps": steps, "looks": looks, "arms": arms, "samples": shown,
         "code": code_size(games["energy"]),
@@ -196,7 +197,7 @@ def draw(path: Path, figures: dict[str, Any]) -> None:
     generator = np.random.default_rng(0)
     for name, top, bottom in zip(arms, above, below, strict=True):
         top.scatter(*centres.T, s=60, facecolors="none", edgecolors=plots.BLUE, lw=1)
-        points = np.array(figures["samples"][name])
+        points = np.array(figures["samples"][name], float)
         top.scatter(*points.T, s=4, color=plots.ORANGE, alpha=0.6, linewidths=0)
         top.set(title=name, aspect="equal", xlim=(-3, 3), ylim=(-3, 3))
         top.title.set_fontsize(9)

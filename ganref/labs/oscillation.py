@@ -68,7 +68,7 @@ def run_dirac(h: float = STEP, steps: int = DIRAC_STEPS) -> dict[str, Any]:
 
 def run_rates(setup: Setup, steps: int = RATE_STEPS) -> list[dict[str, Any]]:
     """A small GAN on the ring at each of three learning rates, from its own to far too large: its
-    largest loss, and when the detector noticed."""
+    largest loss, when the detector noticed, and at which step a loss was no longer a number."""
     rows = []
     for rate in RATES:
         game = recipe("ring").replace(
@@ -76,17 +76,19 @@ def run_rates(setup: Setup, steps: int = RATE_STEPS) -> list[dict[str, Any]]:
         )
         dataset = data.load("ring", game, setup.seed)
         watch = detect.Watch(game, dataset.batch(np.arange(detect.SAMPLES)))
-        highest = 0.0
+        highest, diverged = 0.0, None
         source = draws.Source(game, dataset, setup.seed, setup.dtype)
         for chunk, trace in train(setup.create(game), source, steps):
-            losses = np.abs([trace.loss_D, trace.loss_G])
-            if not np.isfinite(losses).all():
-                highest = float("inf")
+            losses = np.abs([trace.loss_D, trace.loss_G]).max(0)
+            bad = np.flatnonzero(~np.isfinite(losses))
+            highest = max(highest, float(losses[: bad[0] if len(bad) else None].max(initial=0)))
+            if len(bad):
+                diverged = chunk.start + 1 + int(bad[0])
                 break
-            highest = max(highest, float(losses.max()))
             watch.observe(chunk.start + 1, trace)
         noticed = [alarm.step for alarm in watch.alarms if alarm.kind == "divergence"]
-        rows.append({"rate": rate, "highest": highest, "noticed": noticed[0] if noticed else None})
+        first = noticed[0] if noticed else None
+        rows.append({"rate": rate, "highest": highest, "noticed": first, "diverged": diverged})
     return rows
 
 
@@ -122,6 +124,8 @@ def _rate_words(rows: list[dict[str, Any]]) -> str:
     each = []
     for row in rows:
         seen = f"noticed at step {row['noticed']:,}" if row["noticed"] else "no divergence noticed"
+        if row["diverged"]:
+            seen += f"; no number any more at step {row['diverged']:,}"
         each.append(f"{row['rate']:g} {row['highest']:,.3g} ({seen})")
     return f"The largest loss of the mixture by learning rate: {', '.join(each)}."
 
@@ -133,7 +137,7 @@ def draw(path: Path, figures: dict[str, Any]) -> None:
     _draw_dirac(axes["paths"], axes["norms"], figures["dirac"])
     found, below = figures["toy"], axes["toy"]
     for (name, curve), colour in zip(found["curves"].items(), plots.COLOURS, strict=False):
-        values = np.array(curve)
+        values = np.array(curve, float)
         epochs = np.arange(1, values.shape[1] + 1)
         below.loglog(epochs, np.median(values, axis=0), color=colour, label=name)
         below.fill_between(epochs, values.min(0), values.max(0), color=colour, alpha=0.12)

@@ -10,6 +10,7 @@ import numpy as np
 from .. import data, draws, metrics
 from ..backend import GAN
 from ..data.points import A, B
+from ..jsontext import finite
 from ..spec import Recipe, recipe
 from . import Setup, fresh_state, times
 
@@ -69,16 +70,17 @@ def run(setup: Setup, epochs: int = EPOCHS, seeds: int = SEEDS) -> dict[str, Any
         "usual_epochs": usual,
         "epochs": epochs,
         "data": float(np.median(floor)),
-        "curves": {name: np.round(c, 6).tolist() for name, c in curves.items()},
+        "curves": {name: finite(np.round(c, 6).tolist()) for name, c in curves.items()},
         **summary(curves, usual),
     }
 
 
 def _toy_distance(gan: GAN, ema: bool = False) -> float:
-    """The exact distance of what G makes: it is linear, so three points tell all of it."""
+    """The exact distance of what G makes, infinite if it has diverged: G is linear, so three points
+    tell all of it."""
     dim = gan.recipe.latent_dim
     points = gan.generate(np.vstack([np.zeros(dim), np.eye(dim)]), ema=ema).astype(np.float64)
-    if not np.isfinite(points).all():
+    if not (np.abs(points) < metrics.FAR).all():
         return float("inf")
     weight = (points[1:] - points[0]).T
     return _distance(points[0], weight @ weight.T)
@@ -90,7 +92,8 @@ def _distance(mean: np.ndarray, cov: np.ndarray) -> float:
 
 def summary(curves: dict[str, list[list[float]]], usual: int) -> dict[str, Any]:
     """Of each change, over seeds: the distance at the usual length, the least ever, the median of
-    the last half and the last; and the last half's as so many times the plain one's."""
+    the last half and the last; and the last half's as so many times the plain one's. None stands
+    for a distance without bound."""
     rows: dict[str, dict[str, Any]] = {}
     for name, curve in curves.items():
         values = np.array(curve)
@@ -102,33 +105,45 @@ def summary(curves: dict[str, list[list[float]]], usual: int) -> dict[str, Any]:
             "late_spread": [float(late.min()), float(late.max())],
             "last": float(np.median(values[:, -1])),
         }
+    plain = rows[PLAIN]["late"]
     for row in rows.values():
-        row["times_plain"] = row["late"] / max(rows[PLAIN]["late"], 1e-12)
-    return {"summary": rows}
+        # Two that both diverge do not differ.
+        row["times_plain"] = row["late"] / max(plain, 1e-12) if row["late"] != plain else 1.0
+    return {"summary": finite(rows)}
+
+
+def _number(distance: float | None) -> str:
+    return "without bound" if distance is None else f"{distance:.3g}"
+
+
+def _course(plain: dict[str, Any], epochs: int) -> str:
+    """What became of the toy as it is, in words."""
+    on = f"training on for {epochs:,} epochs"
+    if plain["late"] is None or plain["usual"] is None:
+        return f"{on} {'made it diverge' if plain['late'] is None else 'brought it back'}"
+    worse = plain["late"] / max(plain["usual"], 1e-12)
+    if worse > HURT:
+        return f"{on} made it {times(worse)} worse"
+    if worse < HELPED:
+        return f"{on} made it {times(1 / worse)} better"
+    return f"{on} changed little"
 
 
 def words(toy: dict[str, Any]) -> str:
     """What the toy's figures say."""
     rows, plain = toy["summary"], toy["summary"][PLAIN]
-    worse = plain["late"] / max(plain["usual"], 1e-12)
-    if worse > HURT:
-        course = f"training on for {toy['epochs']:,} epochs made it {times(worse)} worse"
-    elif worse < HELPED:
-        course = f"training on for {toy['epochs']:,} epochs made it {times(1 / worse)} better"
-    else:
-        course = f"training on for {toy['epochs']:,} epochs changed little"
     parts = [
-        f"The toy's Fréchet distance was {plain['usual']:.3g} after its usual"
+        f"The toy's Fréchet distance was {_number(plain['usual'])} after its usual"
         f" {toy['usual_epochs']} epochs (median of {len(toy['seeds'])} seeds; its training points"
-        f" themselves: {toy['data']:.1g}); {course} (median of the last half"
-        f" {plain['late']:.3g}, least on the way {plain['least']:.2g})."
+        f" themselves: {toy['data']:.1g}); {_course(plain, toy['epochs'])} (median of the last half"
+        f" {_number(plain['late'])}, least on the way {_number(plain['least'])})."
     ]
     verdicts: dict[str, list[str]] = {"helped": [], "changed little": [], "made it worse": []}
     for name, row in rows.items():
         if name != PLAIN:
             ratio = row["times_plain"]
-            kind = "changed little" if ratio < HURT else "made it worse"
-            kind = "helped" if ratio <= HELPED else kind
-            verdicts[kind].append(f"{name} ({row['late']:.2g})")
+            kind = "made it worse" if ratio is None or ratio >= HURT else "changed little"
+            kind = "helped" if ratio is not None and ratio <= HELPED else kind
+            verdicts[kind].append(f"{name} ({_number(row['late'])})")
     said = [f"{', '.join(names)} {kind}" for kind, names in verdicts.items() if names]
     return " ".join([*parts, f"Over that half, {'; '.join(said)}."])

@@ -93,25 +93,40 @@ def _look(gans: dict[str, GAN], X: np.ndarray, Z: np.ndarray) -> dict[str, float
 
 def summary(curves: dict[str, list[float]]) -> dict[str, Any]:
     """How far each gradient fell, from before the first update of D to the last look."""
-    falls = {name: _fall(curves[name]) for name in NAMES}
-    ratio = _fall(curves["minimax"]) / _fall(curves["non_saturating"])
-    formula = _fall(curves["formula_minimax"]) / _fall(curves["formula_non_saturating"])
+    ends = {name: (curve[0], curve[-1]) for name, curve in curves.items()}
+    falls = {name: _ratio(*ends[name]) for name in NAMES}
+    starved = falls["minimax"] is None or falls["minimax"] >= FALL
+    parted = _parted(ends["minimax"], ends["non_saturating"])
     return {
         "falls": falls,
-        "ratio_measured": ratio,
-        "ratio_formula": formula,
-        "holds": falls["minimax"] >= FALL and falls["non_saturating"] < falls["minimax"] / FALL,
+        "ratio_measured": parted,
+        "ratio_formula": _parted(ends["formula_minimax"], ends["formula_non_saturating"]),
+        "starved": starved,
+        "holds": starved and ends["non_saturating"][1] > 0 and (parted is None or parted > FALL),
     }
 
 
-def _fall(curve: list[float]) -> float:
-    return curve[0] / curve[-1] if curve[-1] else math.inf
+def _ratio(above: float, below: float) -> float | None:
+    """None where there is nothing left to divide by: JSON has no infinity."""
+    return above / below if below else None
 
 
-def _fell(name: str, fall: float) -> str:
+def _parted(a: tuple[float, float], b: tuple[float, float]) -> float | None:
+    """How many times further the first fell, between its first value and its last, than the
+    second."""
+    return _ratio(a[0] * b[1], a[1] * b[0])
+
+
+def _fell(name: str, fall: float | None) -> str:
+    if fall is None:
+        return f"under the {NAMES[name]} loss it fell to exactly 0"
     if fall >= 1:
         return f"under the {NAMES[name]} loss it fell {times(fall)}"
-    return f"under the {NAMES[name]} loss it grew {times(1 / fall)}"
+    return f"under the {NAMES[name]} loss it grew {times(1 / fall) if fall else 'from nothing'}"
+
+
+def _far(ratio: float | None) -> str:
+    return "without bound" if ratio is None else times(ratio)
 
 
 def finding(figures: dict[str, Any]) -> str:
@@ -128,7 +143,7 @@ def finding(figures: dict[str, Any]) -> str:
             "So a confident D starves the minimax loss alone: its derivative to D's logit is"
             " D(G(z)) itself, that of the non-saturating loss 1 - D(G(z))."
         )
-    elif falls["minimax"] < FALL:
+    elif not figures["starved"]:
         parts.append(
             f"That is less than the {FALL:.0f} times expected of the minimax loss: D did not grow"
             " confident enough to show the saturation; train it for longer."
@@ -140,8 +155,8 @@ def finding(figures: dict[str, Any]) -> str:
         )
     parts.append(
         "By the formulas the two should have parted"
-        f" {times(figures['ratio_formula'])}; measured at the weights of G, they did"
-        f" {times(figures['ratio_measured'])}."
+        f" {_far(figures['ratio_formula'])}; measured at the weights of G, they did"
+        f" {_far(figures['ratio_measured'])}."
     )
     return " ".join(parts)
 
