@@ -121,7 +121,7 @@ class Variant:
         args = job.recipe, initial_weights(job.recipe, job.seed), job.device, job.dtype
         if self.plain is not None:
             return self.plain.create(*args)
-        return self.module.create(*args, COMPILE[self.mode])
+        return self.module.create(*args, COMPILE[self.mode], job.run_steps)
 
     def _initial_state(self) -> dict[str, np.ndarray]:
         recipe, dtype = self.job.recipe, storage(self.job.dtype)

@@ -97,8 +97,10 @@ class Backend(Protocol):
         device: str = "cpu",
         dtype: str = "float32",
         compile: str = "auto",
+        steps: int | None = None,
     ) -> GAN:
-        """A GAN with these initial weights. `compile` is "auto", "on" or "off"."""
+        """A GAN with these initial weights. `compile` is "off", "on" (the fastest steps) or "auto":
+        what lets a run of so many `steps`, None for a long one, end soonest."""
 
     def devices(self) -> list[str]:
         """What `device` may be here: "cpu", and "cuda:0" and so on where the framework sees one."""

@@ -84,7 +84,8 @@ def create(config: Config, threads: int, checkpoint: Checkpoint | None = None) -
     backend = load_backend(config.backend)
     backend.set_threads(threads)
     weights = initial_weights(config.recipe, config.seed)
-    gan = backend.create(config.recipe, weights, config.device, config.dtype, config.compile)
+    how = config.device, config.dtype, config.compile, config.planned_steps
+    gan = backend.create(config.recipe, weights, *how)
     if checkpoint is not None:
         gan.load_state(checkpoint.state)
     return gan

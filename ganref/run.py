@@ -33,6 +33,8 @@ class Config:
     dtype: str = "float32"
     compile: str = "auto"
     steps: int = 0
+    # The length first asked for: what `auto` goes by, or a run made longer would change its path.
+    planned_steps: int | None = None
     mixed: bool = False
     strict: bool = False
 

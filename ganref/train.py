@@ -137,6 +137,7 @@ def _new_run(args: dict[str, Any]) -> tuple[Config, data.Dataset]:
     name, seed = args.get("data", built.data), args.get("seed", 0)
     extra: dict[str, bool] = {key: args.get(key, False) for key in ("mixed", "strict")}
     dataset = data.load(name, built, seed, **extra)
+    steps = _steps(args, built, name, dataset)
     config = Config(
         recipe=built,
         backend=backend,
@@ -145,7 +146,8 @@ def _new_run(args: dict[str, Any]) -> tuple[Config, data.Dataset]:
         device=cli.pick_device(backend, args.get("device", "auto")),
         dtype=args.get("dtype", "float32"),
         compile=args.get("compile", "auto"),
-        steps=_steps(args, built, name, dataset),
+        steps=steps,
+        planned_steps=steps,
         **extra,
     )
     return config, dataset

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cases import NARROW, draws, narrow, options
+from conftest import TOLD
 
 import ganref
 from ganref.parity import differences
@@ -56,3 +57,16 @@ def test_auto_and_on_make_the_same_bits(framework: str) -> None:
     )
     assert np.array_equal(one, other)
     assert all(np.array_equal(array, second[name]) for name, array in first.items())
+
+
+@pytest.mark.skipif("torch" not in TOLD, reason="the others compile in no time")
+def test_auto_weighs_compiling_against_the_length_of_the_run() -> None:
+    toy = ganref.recipe("gaussian")
+    weights = ganref.initial_weights(toy)
+
+    def compiled(compile: str, steps: int | None) -> bool:
+        gan = ganref.load_backend("torch").create(toy, weights, "cpu", "float32", compile, steps)
+        return gan.compiled == "yes"
+
+    assert compiled("on", 10) and compiled("auto", None) and compiled("auto", 100_000)
+    assert not compiled("auto", 2_500) and not compiled("off", None)

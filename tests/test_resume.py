@@ -49,13 +49,15 @@ STOPS = {"gaussian": (77, 130, 200), "dcgan32": (2, 5), "mlp": (3, 17)}
 @pytest.mark.parametrize("name", STOPS)
 def test_stopping_changes_nothing(backend: str, name: str, tmp_path: Path) -> None:
     """N steps, stop, M steps is N + M steps bit for bit, in the middle of an epoch too."""
-    options = [*_options(name), "--backend", backend]
+    options = [*_options(name), "--backend", backend, "--compile", "on"]
     *early, last = STOPS[name]
     _train(*options, "--steps", last, "--run-dir", tmp_path / "whole")
     _train(*options, "--steps", early[0], "--run-dir", tmp_path / "parts")
     for stop in (*early[1:], last):
         _train("--resume", tmp_path / "parts", "--steps", stop)
     _assert_same_run(tmp_path / "parts", tmp_path / "whole")
+    # `auto` must not change its mind when a run is made longer.
+    assert RunDirectory(tmp_path / "parts").read_config().planned_steps == early[0]
 
 
 PAIRS = list(itertools.permutations(TOLD, 2))

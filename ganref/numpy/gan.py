@@ -22,6 +22,7 @@ def create(
     device: str = "cpu",
     dtype: str = "float32",
     compile: str = "auto",
+    steps: int | None = None,
 ) -> GAN:
     """A GAN with these initial weights. Raises UserError for an unknown device or dtype."""
     return GAN(recipe, weights, device, dtype, compile)

@@ -19,6 +19,8 @@ Step = Callable[..., tuple[Any, ...]]
 # (X, Z, Z_G, masks) of k steps -> (k, 5).
 Steps = Callable[..., tf.Tensor]
 
+# Compiling takes a second and a half, an eager step 20 ms.
+WORTH_STEPS = 70
 CHUNK_STEPS, CHUNK_BYTES = 125, 2**24
 
 
@@ -29,8 +31,7 @@ def compile_steps(step: Step, recipe: Recipe) -> Steps:
     calls must not change a bit of it. XLA makes small dense networks a thousand times faster than
     eager execution, but convolutions slower than TensorFlow's own kernels do.
     """
-    convolves = any(isinstance(x, spec.Conv) for net in recipe.networks for x in net.layers)
-    run = compile_graph(step) if convolves else compile_loop(step)
+    run = compile_graph(step) if _convolves(recipe) else compile_loop(step)
     started = False
 
     def steps(*arrays: Any) -> tf.Tensor:
@@ -41,6 +42,11 @@ def compile_steps(step: Step, recipe: Recipe) -> Steps:
         return rows
 
     return steps
+
+
+def too_short(recipe: Recipe, steps: int | None) -> bool:
+    """Whether a run would have ended before XLA had compiled its steps."""
+    return steps is not None and steps < WORTH_STEPS and not _convolves(recipe)
 
 
 def plain_steps(step: Step) -> Steps:
@@ -86,6 +92,10 @@ def compile_loop(step: Step) -> Steps:
         return tf.concat(rows, 0)
 
     return steps
+
+
+def _convolves(recipe: Recipe) -> bool:
+    return any(isinstance(x, spec.Conv) for net in recipe.networks for x in net.layers)
 
 
 def _map(function: Callable[[tf.Tensor], Any], arrays: Any) -> Any:

@@ -16,7 +16,7 @@ from ganref.spec.state import check_state
 from ganref.spec.steps import Masks, Trace, are_rows, check_steps
 
 from . import steps
-from .fast import compile_steps, plain_steps
+from .fast import compile_steps, plain_steps, too_short
 from .framework import memory_errors, resolve_device, resolve_dtype
 from .layers import Network, channels_first, from_variable, to_variable
 from .optim import Adam
@@ -42,16 +42,23 @@ def create(
     device: str = "cpu",
     dtype: str = "float32",
     compile: str = "auto",
+    steps: int | None = None,
 ) -> GAN:
     """A GAN with these initial weights. Raises UserError for an unknown device or dtype."""
-    return GAN(recipe, weights, device, dtype, compile)
+    return GAN(recipe, weights, device, dtype, compile, steps)
 
 
 class GAN:
     """See `ganref.backend.GAN` for the contract."""
 
     def __init__(
-        self, recipe: Recipe, weights: State, device: str, dtype: str, compile: str
+        self,
+        recipe: Recipe,
+        weights: State,
+        device: str,
+        dtype: str,
+        compile: str,
+        steps: int | None,
     ) -> None:
         self.recipe, self.dtype, self.device = recipe, dtype, device
         self._place = resolve_device(device)
@@ -65,7 +72,7 @@ class GAN:
             self.trainer_G = Adam(self.net_G, recipe.adam_G, recipe.ema)
         self._held: tf.Tensor | None = None
         # Whichever of the ways: never by the number of steps, or resuming would not be exact.
-        plain = compile == "off"
+        plain = compile == "off" or (compile == "auto" and too_short(recipe, steps))
         self._steps = plain_steps(self._step) if plain else compile_steps(self._step, recipe)
 
     def train_steps(

@@ -36,6 +36,8 @@ COMPILED = {spec.Dense, spec.LeakyReLU, spec.Tanh, spec.Sigmoid, spec.Dropout, s
             spec.Flatten}  # fmt: skip
 # FLOPs per step above which compiling does not pay: matrix products take over from overhead.
 MOST_FLOPS = 200_000
+# Compiling takes four seconds, of which each step gives some 350 µs back.
+WORTH_STEPS = 12_500
 # Matrix products up to this many multiply-accumulates become loops in the compiled function.
 SMALL_PRODUCT = 2048
 STEP_OPTIONS = {
@@ -56,11 +58,13 @@ THOROUGH = {"aot_inductor.allow_stack_allocation": True}
 Step = Callable[[list[Tensor]], Sequence[Tensor]]
 
 
-def why_eager(recipe: Recipe, dtype: str, compile: str) -> str:
+def why_eager(recipe: Recipe, dtype: str, compile: str, steps: int | None) -> str:
     """Why this recipe is not compiled; "" if it is to be. It depends on nothing that changes in
     the course of a run, so that a resumed run takes the same path and gets the same bits."""
     if compile == "off":
         return "compile is off"
+    if compile == "auto" and steps is not None and steps < WORTH_STEPS:
+        return f"compiling takes as long as {WORTH_STEPS:,} steps"
     if dtype == "bfloat16":
         return "mixed precision is not compiled"
     layers = {type(layer) for network in recipe.networks for layer in network.layers}

@@ -24,16 +24,23 @@ def create(
     device: str = "cpu",
     dtype: str = "float32",
     compile: str = "auto",
+    steps: int | None = None,
 ) -> GAN:
     """A GAN with these initial weights. Raises UserError for an unknown device or dtype."""
-    return GAN(recipe, weights, device, dtype, compile)
+    return GAN(recipe, weights, device, dtype, compile, steps)
 
 
 class GAN:
     """See `ganref.backend.GAN` for the contract. `compiled` is "yes", or why steps are not."""
 
     def __init__(
-        self, recipe: Recipe, weights: State, device: str, dtype: str, compile: str
+        self,
+        recipe: Recipe,
+        weights: State,
+        device: str,
+        dtype: str,
+        compile: str,
+        steps: int | None,
     ) -> None:
         self.recipe, self.dtype = recipe, dtype
         self.device = resolve_device(device)
@@ -48,7 +55,7 @@ class GAN:
         self._held: Tensor | None = None
         self._graphed: graph.GraphedSteps | None = None
         if self.device == "cpu":
-            self.compiled = fast.why_eager(recipe, dtype, compile) or "yes"
+            self.compiled = fast.why_eager(recipe, dtype, compile, steps) or "yes"
         else:
             self.compiled = graph.why_launched(recipe, compile) or "yes"
             if self.compiled == "yes":

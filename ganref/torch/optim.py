@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-import torch._dynamo  # the first optimiser would import it, and take longer (see __init__)
 from torch import Tensor
 from torch.optim.adam import adam as functional_adam
 
@@ -32,6 +32,11 @@ class Adam(torch.optim.Adam):
         for p, m, v, count in zip(params, self.m, self.v, self.counts, strict=True):
             self.state[p] = {"step": count, "exp_avg": m, "exp_avg_sq": v}
         self.steps = 0
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """As in the base class, whose decorator would import PyTorch's compiler: a second."""
+        plain = torch.optim.Optimizer.add_param_group.__wrapped__  # type: ignore[attr-defined]
+        plain(self, param_group)
 
     # The base class would take a closure: a GAN's loss is not evaluated twice.
     @torch.no_grad()
