@@ -47,8 +47,9 @@ GENTLE_ABOVE, GENTLE_LR = 1e-3, 2e-4
 # the signs of 1 gradient in 10,000 from rounding (measured: 6e-6 to 6e-5 in all frameworks).
 UPDATED_FLOAT32 = 1e-4
 CONVOLUTIONAL = ("dcgan64", "dcgan-nyu", "dcgan32", "ebgan")
-# bfloat16 keeps 8 bits, and Adam's first step is the gradient's sign: no finer promise is honest.
-BFLOAT16 = (1, 0.1)
+# Mixed precision keeps 8 or 11 bits, and Adam's first step is the gradient's sign: no finer promise
+# is honest.
+MIXED = {"bfloat16": (1, 0.1), "tf32": (1, 0.02)}
 
 
 def narrow_job(
@@ -87,8 +88,8 @@ def oracle_batch(recipe: Recipe) -> int:
 
 def limits(recipe: Recipe, dtype: str, plain: bool = False) -> tuple[int, float]:
     """(steps, tolerance): for how many steps the losses are judged, and how closely."""
-    if dtype == "bfloat16":
-        return BFLOAT16
+    if dtype in MIXED:
+        return MIXED[dtype]
     if plain and dtype == "float64":
         return LIBRARY
     kept = promise(recipe, dtype)

@@ -120,6 +120,8 @@ class Variant:
         job = self.job
         args = job.recipe, initial_weights(job.recipe, job.seed), job.device, job.dtype
         if self.plain is not None:
+            if job.dtype not in ("float32", "float64"):
+                raise UserError("the plain loops have no mixed precision: time fast, auto or off")
             return self.plain.create(*args)
         return self.module.create(*args, COMPILE[self.mode], job.run_steps)
 

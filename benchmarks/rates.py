@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ganref.spec import UserError
-
 SIZE, GPU_SIZE = 2048, 8192
 
 
@@ -31,9 +29,10 @@ def best(backend: str, dtype: str, device: str, seconds: float) -> float:
 
 
 def _numpy(a: np.ndarray, b: np.ndarray, dtype: str, device: str) -> Callable[[], Any]:
-    if dtype == "bfloat16":
-        raise UserError("NumPy has no bfloat16")
-    x, y = a.astype(dtype), b.astype(dtype)
+    from ganref.numpy.framework import resolve_dtype
+
+    kind = resolve_dtype(dtype, device)
+    x, y = a.astype(kind), b.astype(kind)
     out = np.empty_like(x)
     return lambda: np.matmul(x, y, out=out)
 
@@ -41,7 +40,11 @@ def _numpy(a: np.ndarray, b: np.ndarray, dtype: str, device: str) -> Callable[[]
 def _torch(a: np.ndarray, b: np.ndarray, dtype: str, device: str) -> Callable[[], Any]:
     import torch
 
-    x, y = (torch.from_numpy(m).to(device, getattr(torch, dtype)) for m in (a, b))
+    from ganref.torch.framework import resolve_dtype
+
+    own = resolve_dtype(dtype, device)  # it settles what float32 is rounded to
+    kind = torch.bfloat16 if dtype == "bfloat16" else own
+    x, y = (torch.from_numpy(m).to(device, kind) for m in (a, b))
     out = torch.empty_like(x)
 
     def product() -> None:
@@ -53,10 +56,12 @@ def _torch(a: np.ndarray, b: np.ndarray, dtype: str, device: str) -> Callable[[]
 
 
 def _tf(a: np.ndarray, b: np.ndarray, dtype: str, device: str) -> Callable[[], Any]:
-    import tensorflow as tf
+    from ganref.tf.framework import resolve_device, resolve_dtype, tf
 
-    with tf.device(device.replace("cpu", "/CPU:0").replace("cuda", "/GPU")):
-        x, y = (tf.cast(tf.constant(m), dtype) for m in (a, b))
+    own = resolve_dtype(dtype, device)
+    with tf.device(resolve_device(device)):
+        kind = tf.bfloat16 if dtype == "bfloat16" else own
+        x, y = (tf.cast(tf.constant(m), kind) for m in (a, b))
 
     # One number has to come to the host before the product is known to be there.
     def product() -> Any:
@@ -67,11 +72,10 @@ def _tf(a: np.ndarray, b: np.ndarray, dtype: str, device: str) -> Callable[[], A
 
 def _mxnet(a: np.ndarray, b: np.ndarray, dtype: str, device: str) -> Callable[[], Any]:
     from ganref.mxnet.framework import np as mnp
-    from ganref.mxnet.framework import resolve_device
+    from ganref.mxnet.framework import resolve_device, resolve_dtype
 
-    if dtype == "bfloat16":
-        raise UserError("MXNet has no bfloat16 here")
-    x, y = (mnp.array(m, dtype=dtype, ctx=resolve_device(device)) for m in (a, b))
+    kind = resolve_dtype(dtype, device)
+    x, y = (mnp.array(m, dtype=kind, ctx=resolve_device(device)) for m in (a, b))
     return lambda: mnp.dot(x, y).wait_to_read()
 
 

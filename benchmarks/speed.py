@@ -13,6 +13,7 @@ from ganref import cli
 from ganref.backend import BACKENDS, check_backend, is_installed
 from ganref.checkpoint import disk_errors
 from ganref.spec import Recipe, UserError, recipe
+from ganref.spec.precision import DTYPES
 
 from . import charts, gate, report, rounds
 from .measure import COMPILE
@@ -32,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--batch-sizes", help="comma-separated (default the recipe's)")
     p.add_argument("--widths", help="comma-separated (default the recipe's)")
     p.add_argument("--device", default="cpu", help="cpu, cuda or cuda:i (default cpu)")
-    p.add_argument("--dtype", default="float32", choices=("float32", "float64", "bfloat16"))
+    p.add_argument("--dtype", default="float32", choices=DTYPES)
     p.add_argument("--threads", type=number, help="the same for all (default all cores)")
     p.add_argument("--repeats", type=number, default=7, help="turns of each variant (default 7)")
     p.add_argument("--seconds", type=cli.positive(float), default=1.0,

@@ -1,0 +1,163 @@
+"""python -m benchmarks.limits: what bounds a step of an image recipe on this machine.
+
+Every convolution of the recipe is timed alone, in PyTorch's own kernels and in the memory layout of
+the fast path: its forward pass and its gradients to the input and to the weights, the best of many
+calls. Times how often a step needs each, that is the time that no step made of these kernels can
+go below, normalisation, activations and Adam not counted; beside it stands what the same FLOPs
+would take at the rate of the best square matrix product.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ganref import cli, jsontext
+from ganref.checkpoint import disk_errors
+from ganref.spec import Recipe, UserError, recipe
+from ganref.spec.layers import Conv, ConvTranspose, Layer
+from ganref.spec.networks import Network
+
+from . import report
+from .workers import Failed, Worker
+
+PASSES = ("forward", "to input", "to weights")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = cli.Parser(prog="benchmarks.limits", description=__doc__.splitlines()[0])
+    number = cli.positive(int)
+    p.add_argument("--recipe", default="dcgan")
+    p.add_argument("--batch-size", type=number, default=64)
+    p.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
+    p.add_argument("--threads", type=number, help="default all cores")
+    p.add_argument("--repeats", type=number, default=10, help="calls of each kernel (default 10)")
+    p.add_argument("--out", type=Path, default=Path("limits"), help="default limits")
+    return p
+
+
+def counts(network: Network, first: bool) -> tuple[int, int, int]:
+    """How often a step runs a layer's three passes. D: real, fake, and fake again for G, where its
+    weights' gradients are not needed; G: once. Gradients to an input that is data or noise are
+    needed by nobody, to the samples by G alone."""
+    if network.name == "generator":
+        return 1, 0 if first else 1, 1
+    return 3, 1 if first else 3, 2
+
+
+def kernels(
+    layer: Conv, shape: tuple[int, ...], batch: int, dtype: str, device: str = "cpu"
+) -> list[Callable[[], Any]]:
+    """PyTorch's three passes of a convolution on inputs (batch, *shape)."""
+    import torch
+
+    how: Any = {"dtype": getattr(torch, dtype), "device": device}
+    transposed = isinstance(layer, ConvTranspose)
+    inside = layer.in_channels, layer.out_channels
+    sides = inside if transposed else inside[::-1]
+    last = torch.channels_last
+    x = torch.randn(batch, *shape, **how).to(memory_format=last)
+    w = torch.randn(*sides, layer.kernel, layer.kernel, **how).to(memory_format=last)
+    pad, step, ones, none = [layer.padding[0]] * 2, [layer.stride] * 2, [1, 1], [0, 0]
+
+    def forward() -> Any:
+        return torch.ops.aten.convolution(x, w, None, step, pad, ones, transposed, none, 1)
+
+    dy = torch.randn_like(forward())
+
+    def backward(*wanted: bool) -> Callable[[], Any]:
+        rest = [0], step, pad, ones, transposed, none, 1, [*wanted, False]
+        return lambda: torch.ops.aten.convolution_backward(dy, x, w, *rest)
+
+    return [forward, backward(True, False), backward(False, True)]
+
+
+def best(kernel: Callable[[], Any], repeats: int) -> float:
+    """Seconds of the fastest call."""
+    kernel()
+    took = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        kernel()
+        took.append(time.perf_counter() - start)
+    return min(took)
+
+
+def measure(chosen: Recipe, dtype: str, repeats: int) -> list[dict[str, Any]]:
+    """A row for each convolution. Raises UserError where padding is uneven, which copies."""
+    rows = []
+    for network in chosen.networks:
+        convolutions: list[tuple[int, Layer]] = [
+            (i, layer) for i, layer in enumerate(network.layers) if isinstance(layer, Conv)
+        ]
+        for i, layer in convolutions:
+            assert isinstance(layer, Conv)
+            if layer.padding[0] != layer.padding[1]:
+                raise UserError(f"{chosen.name} pads unevenly; choose dcgan or dcgan-nyu")
+            flops = 2 * layer.macs(network.shapes[i]) * chosen.batch_size
+            times = [
+                best(kernel, repeats)
+                for kernel in kernels(layer, network.shapes[i], chosen.batch_size, dtype)
+            ]
+            rows.append({
+                "layer": f"{network.name}.{i}", "flops": flops, "times": counts(network, i == 0),
+                "seconds": times,
+            })  # fmt: skip
+    return rows
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure, print, write."""
+    args = parser().parse_args(argv)
+    threads = cli.prepare_threads(args.threads)
+    import torch
+
+    torch.set_num_threads(threads)
+    chosen = recipe(args.recipe).replace(batch_size=args.batch_size)
+    rows = measure(chosen, args.dtype, args.repeats)
+    if not rows:
+        raise UserError(f"{chosen.name} has no convolutions")
+    rates = {}
+    for name in ("torch", "tf", "mxnet"):
+        try:
+            worker = Worker(name, "off", threads)
+        except Failed:
+            continue
+        what = {"dtype": args.dtype, "device": "cpu", "seconds": 2.0}
+        try:
+            rates[name] = worker.ask("matmul", **what)["flops_per_s"]
+        except Failed:
+            continue
+        finally:
+            worker.close()
+    flops = chosen.flops_per_example * chosen.batch_size
+    floor = sum(n * s for row in rows for n, s in zip(row["times"], row["seconds"], strict=True))
+    print(f"{'layer':<18}{'GFLOP':>7}  " + "  ".join(f"{name:>18}" for name in PASSES))
+    for row in rows:
+        cells = [
+            f"{n} × {s * 1e3:5.1f} ms {row['flops'] / s / 1e9:5,.0f}/s"
+            for n, s in zip(row["times"], row["seconds"], strict=True)
+        ]
+        print(f"{row['layer']:<18}{row['flops'] / 1e9:>7.2f}  " + "  ".join(cells))
+    print(f"convolutions of a step: {floor * 1e3:.0f} ms, {flops / floor / 1e9:,.0f} GFLOP/s")
+    for name, rate in rates.items():
+        print(f"at the rate of {name}'s matrix product, {rate / 1e9:,.0f} GFLOP/s: "
+              f"{flops / rate * 1e3:.0f} ms")  # fmt: skip
+    result = {"environment": report.environment(threads, "cpu"), "recipe": chosen.name,
+              "batch_size": chosen.batch_size, "dtype": args.dtype, "rows": rows,
+              "flops": flops, "convolutions_s": floor, "matmul_flops_per_s": rates,
+              "load_after": os.getloadavg()}  # fmt: skip
+    with disk_errors(args.out):
+        args.out.mkdir(parents=True, exist_ok=True)
+        (args.out / "limits.json").write_text(jsontext.dumps(result))
+    print(f"written: {args.out / 'limits.json'}")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run_main(main, "benchmarks.limits")
