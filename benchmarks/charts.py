@@ -100,7 +100,7 @@ def _bar(axes: Any, place: float, row: dict[str, Any]) -> None:
     axes.bar(place, speed["median"], width=0.9, color=COLOURS[row["backend"]], alpha=opacity,
              hatch=hatch, edgecolor="white")  # fmt: skip
     axes.errorbar(place, speed["median"], [[low], [high]], color="black", lw=1, capsize=3)
-    ratio = f"\n×{row['ratio']['median']:.3g}" if "ratio" in row else ""
+    ratio = f"\n{_times(row['ratio']['median'])}" if "ratio" in row else ""
     label = f"{row['mode']}\n{_short(speed['median'])}{ratio}"
     axes.annotate(label, (place, speed["max"]), (0, 3), textcoords="offset points",
                   ha="center", va="bottom", fontsize=7.5)  # fmt: skip
@@ -161,6 +161,10 @@ def _size(row: dict[str, Any]) -> tuple[int, int | None]:
 
 def _words(field: str) -> str:
     return field.replace("_", " ")
+
+
+def _times(ratio: float) -> str:
+    return f"×{ratio:,.0f}" if ratio >= 100 else f"×{ratio:.3g}"
 
 
 def _short(value: float) -> str:

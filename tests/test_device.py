@@ -67,7 +67,7 @@ def test_a_graph_makes_the_same_steps(name: str, monkeypatch: pytest.MonkeyPatch
     """The copying, the counting and the going back; what a GPU does with a graph is not in it."""
     from ganref.torch import graph
 
-    def run_instead(step: Any) -> Any:
+    def run_instead(step: Any, device: Any) -> Any:
         for _ in range(graph.WARM_UPS):
             step()
         result = step()

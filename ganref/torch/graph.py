@@ -28,16 +28,17 @@ def why_launched(recipe: Recipe, compile: str) -> str:
     return ""
 
 
-def capture(step: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+def capture(step: Callable[[], Tensor], device: torch.device) -> tuple[Callable[[], None], Tensor]:
     """(what makes the step again, the memory in which it leaves its result)."""
-    stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(WARM_UPS):
-            step()
-    torch.cuda.current_stream().wait_stream(stream)
-    with torch.cuda.graph(graph):
-        result = step()
+    with torch.cuda.device(device):
+        stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UPS):
+                step()
+        torch.cuda.current_stream().wait_stream(stream)
+        with torch.cuda.graph(graph):
+            result = step()
     return graph.replay, result
 
 
@@ -86,7 +87,7 @@ class GraphedSteps:
         # Warming up trains: everything goes back to where it was.
         changed = self._state()
         before = [tensor.detach().clone() for tensor in changed]
-        self.replay, self.result = capture(step)
+        self.replay, self.result = capture(step, X.device)
         with torch.no_grad():
             for tensor, old in zip(changed, before, strict=True):
                 tensor.copy_(old)
