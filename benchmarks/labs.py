@@ -70,7 +70,7 @@ EXPECTED: dict[str, tuple[Expected, ...]] = {
         Expected(("toy", "summary", "as it is", "late"), 0.1, 2, "it goes on circling"),
         Expected(("toy", "summary", "rates / 10", "times_plain"), 0, 0.5, "smaller rates help"),
         Expected(("toy", "summary", "averaging G's weights", "times_plain"), 0.3, 1.5, "does not"),
-        Expected(("toy", "summary", "R1 = 0.1", "times_plain"), 0.5, 2, "neither help nor harm"),
+        Expected(("toy", "summary", "R1 = 0.1", "nearer"), 0.15, 0.85, "the seeds do not agree"),
         Expected(("rates", 0, "highest"), 0, 10, "the recipe's own rate"),
         Expected(("rates", 2, "highest"), 50, math.inf, "rates far too large diverge"),
         Expected(("rates", 2, "noticed"), 1, 600, "and that is noticed"),
