@@ -46,7 +46,6 @@ GENTLE_ABOVE, GENTLE_LR = 1e-3, 2e-4
 # What float32 can promise of DCGAN's first step at 2e-4 whatever the width: D's first update takes
 # the signs of 1 gradient in 10,000 from rounding (measured: 6e-6 to 6e-5 in all frameworks).
 UPDATED_FLOAT32 = 1e-4
-CONVOLUTIONAL = ("dcgan64", "dcgan-nyu", "dcgan32", "ebgan")
 # Mixed precision keeps 8 or 11 bits, and Adam's first step is the gradient's sign: no finer promise
 # is honest.
 MIXED = {"bfloat16": (1, 0.1), "tf32": (1, 0.02)}
@@ -119,7 +118,7 @@ def judge(
     {passed, difference, tolerance, steps, ...}."""
     names = LOSSES[:1] if first_loss else LOSSES
     kept, tolerance = limits(job.recipe, job.dtype, plain)
-    if job.recipe.stack in CONVOLUTIONAL and not first_loss and job.dtype == "float32":
+    if job.recipe.convolves and not first_loss and job.dtype == "float32":
         tolerance = max(tolerance, UPDATED_FLOAT32)
     steps = 1 if first_loss else min(kept, len(exact["loss_D"]), len(found["loss_D"]))
     if rounded is not None:

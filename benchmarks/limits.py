@@ -10,8 +10,8 @@ would take at the rate of the best square matrix product.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from ganref.spec.layers import Conv, ConvTranspose, Layer
 from ganref.spec.networks import Network
 
 from . import report
+from .rates import fastest
 from .workers import Failed, Worker
 
 PASSES = ("forward", "to input", "to weights")
@@ -77,17 +78,6 @@ def kernels(
     return [forward, backward(True, False), backward(False, True)]
 
 
-def best(kernel: Callable[[], Any], repeats: int) -> float:
-    """Seconds of the fastest call."""
-    kernel()
-    took = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        kernel()
-        took.append(time.perf_counter() - start)
-    return min(took)
-
-
 def measure(chosen: Recipe, dtype: str, repeats: int) -> list[dict[str, Any]]:
     """A row for each convolution. Raises UserError where padding is uneven, which copies."""
     rows = []
@@ -101,7 +91,7 @@ def measure(chosen: Recipe, dtype: str, repeats: int) -> list[dict[str, Any]]:
                 raise UserError(f"{chosen.name} pads unevenly; choose dcgan or dcgan-nyu")
             flops = 2 * layer.macs(network.shapes[i]) * chosen.batch_size
             times = [
-                best(kernel, repeats)
+                fastest(kernel, least=repeats)
                 for kernel in kernels(layer, network.shapes[i], chosen.batch_size, dtype)
             ]
             rows.append({
@@ -109,6 +99,19 @@ def measure(chosen: Recipe, dtype: str, repeats: int) -> list[dict[str, Any]]:
                 "seconds": times,
             })  # fmt: skip
     return rows
+
+
+def products(dtype: str, threads: int) -> dict[str, float]:
+    """The rate of each framework's matrix product in FLOP/s, where it is here and has that type."""
+    rates = {}
+    for name in ("torch", "tf", "mxnet"):
+        with (
+            contextlib.suppress(Failed),
+            contextlib.closing(Worker(name, "off", threads)) as worker,
+        ):
+            what = {"dtype": dtype, "device": "cpu", "seconds": 2.0}
+            rates[name] = worker.ask("matmul", **what)["flops_per_s"]
+    return rates
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -122,19 +125,7 @@ def main(argv: list[str] | None = None) -> int:
     rows = measure(chosen, args.dtype, args.repeats)
     if not rows:
         raise UserError(f"{chosen.name} has no convolutions")
-    rates = {}
-    for name in ("torch", "tf", "mxnet"):
-        try:
-            worker = Worker(name, "off", threads)
-        except Failed:
-            continue
-        what = {"dtype": args.dtype, "device": "cpu", "seconds": 2.0}
-        try:
-            rates[name] = worker.ask("matmul", **what)["flops_per_s"]
-        except Failed:
-            continue
-        finally:
-            worker.close()
+    rates = products(args.dtype, threads)
     flops = chosen.flops_per_example * chosen.batch_size
     floor = sum(n * s for row in rows for n, s in zip(row["times"], row["seconds"], strict=True))
     print(f"{'layer':<18}{'GFLOP':>7}  " + "  ".join(f"{name:>18}" for name in PASSES))

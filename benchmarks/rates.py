@@ -18,14 +18,20 @@ def best(backend: str, dtype: str, device: str, seconds: float) -> float:
     rng = np.random.default_rng(0)
     a, b = (rng.standard_normal((size, size), dtype=np.float32) for _ in range(2))
     product = PRODUCTS[backend](a, b, dtype, device)
-    product()
-    fastest, total, calls = float("inf"), 0.0, 0
-    while total < seconds or calls < 3:
+    return 2 * size**3 / fastest(product, seconds)
+
+
+def fastest(call: Callable[[], Any], seconds: float = 0.0, least: int = 3) -> float:
+    """Seconds of the fastest of the calls that fit into `seconds`, `least` of them in any case;
+    one more goes before them."""
+    call()
+    best, total, calls = float("inf"), 0.0, 0
+    while total < seconds or calls < least:
         start = time.perf_counter()
-        product()
+        call()
         took = time.perf_counter() - start
-        fastest, total, calls = min(fastest, took), total + took, calls + 1
-    return 2 * size**3 / fastest
+        best, total, calls = min(best, took), total + took, calls + 1
+    return best
 
 
 def _numpy(a: np.ndarray, b: np.ndarray, dtype: str, device: str) -> Callable[[], Any]:

@@ -47,11 +47,11 @@ def add_ratios(rows: list[dict[str, Any]]) -> None:
     precision as its fast path without: the ratio of every round, since a round's two turns had the
     same neighbours."""
     times = {(r["backend"], r["mode"]): step_times(r) for r in rows if r.get("rounds")}
-    for (backend, mode), own in times.items():
-        (row,) = (r for r in rows if (r["backend"], r["mode"]) == (backend, mode))
+    for row in (r for r in rows if r.get("rounds") and r["mode"] != "plain"):
         for name, base in (("ratio", "plain"), ("ratio_fast", "fast")):
-            if base != mode and (backend, base) in times and (base, mode) != ("fast", "plain"):
-                pairs = zip(times[backend, base], own, strict=False)
+            slower = times.get((row["backend"], base))
+            if slower and row["mode"] != base:
+                pairs = zip(slower, step_times(row), strict=False)
                 row[name] = spread([slow / fast for slow, fast in pairs])
 
 

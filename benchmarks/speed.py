@@ -69,7 +69,7 @@ def variants(args: argparse.Namespace, shape: Recipe) -> list[tuple[str, str]]:
             check_backend(name)
     else:
         names = [name for name in BACKENDS if is_installed(name)]
-        if "conv" in repr(shape.networks).lower():
+        if shape.convolves:
             names.remove("numpy")
     out = [(name, mode) for name in names if name != "numpy" for mode in modes]
     # NumPy compiles nothing: it has one mode, the last of those asked for.

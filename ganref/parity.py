@@ -45,13 +45,16 @@ def split_kinds(answer: dict[str, Any]) -> dict[str, dict[str, np.ndarray]]:
     kinds["losses"] = {name: np.asarray(v) for name, v in answer["losses"].items()}
     kinds["gradients"] = answer["gradients"]
     for name, array in answer["state"].items():
-        if name.endswith(".step"):
-            continue
-        statistics = name.endswith((".running_mean", ".running_var"))
-        moments = name.endswith((".m", ".v"))
-        kind = "statistics" if statistics else "moments" if moments else "parameters"
-        kinds[kind][name] = array
+        if not name.endswith(".step"):
+            kinds[kind_of(name)][name] = array
     return kinds
+
+
+def kind_of(name: str) -> str:
+    """The kind of a state's tensor."""
+    if name.endswith((".running_mean", ".running_var")):
+        return "statistics"
+    return "moments" if name.endswith((".m", ".v")) else "parameters"
 
 
 def compare(

@@ -10,7 +10,7 @@ from cases import NARROW, draws, narrow, options
 from conftest import TOLD
 
 import ganref
-from ganref.parity import differences
+from ganref.parity import differences, kind_of
 from ganref.tolerances import tolerance
 
 STEPS = 3
@@ -22,12 +22,6 @@ def _train(framework: str, recipe: ganref.Recipe, dtype: str, compile: str) -> t
     weights = ganref.initial_weights(recipe)
     gan = ganref.load_backend(framework).create(recipe, weights, "cpu", dtype, compile)
     return gan.train_steps(X, Z, **more), gan.state()
-
-
-def _kind(name: str) -> str:
-    if name.endswith((".m", ".v")):
-        return "moments"
-    return "statistics" if "running" in name else "parameters"
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -45,7 +39,7 @@ def test_the_fast_step_is_the_plain_step(framework: str, case: str) -> None:
         if name.endswith(".step"):
             assert fast_state[name] == array
         else:
-            allowed = tolerance(recipe, "float64", False, STEPS, _kind(name))
+            allowed = tolerance(recipe, "float64", False, STEPS, kind_of(name))
             assert apart[name] <= allowed, name
 
 

@@ -6,7 +6,7 @@ import numpy
 
 from ganref.spec.recipes import Recipe
 from ganref.spec.state import check_state
-from ganref.spec.steps import Masks, Trace, are_rows, check_steps
+from ganref.spec.steps import Masks, Trace, are_rows, check_steps, from_bytes
 
 from . import fast, steps
 from .framework import autograd, free_memory, memory_errors, np, resolve_device, resolve_dtype
@@ -182,7 +182,7 @@ class GAN:
             .astype(self._type)
             .reshape(*X.shape, *self._held.shape[1:])
         )
-        return (x / 255 - 0.5) / 0.5 if self._held.dtype == numpy.uint8 else x
+        return from_bytes(x) if self._held.dtype == numpy.uint8 else x
 
     def _native(self, array: numpy.ndarray) -> Array:
         return np.array(numpy.asarray(array, self._type), dtype=self._type, ctx=self._context)

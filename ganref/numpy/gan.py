@@ -6,7 +6,7 @@ import numpy as np
 
 from ganref.spec.recipes import Recipe
 from ganref.spec.state import check_state
-from ganref.spec.steps import Masks, Trace, are_rows, check_steps
+from ganref.spec.steps import Masks, Trace, are_rows, check_steps, from_bytes
 
 from . import steps
 from .framework import memory_errors, resolve_device, resolve_dtype
@@ -170,7 +170,7 @@ class GAN:
         examples = self._held[X]
         if examples.dtype != np.uint8:
             return self._native(examples)
-        return (examples.astype(self._type) / 255 - 0.5) / 0.5
+        return from_bytes(examples.astype(self._type))
 
     def _native(self, array: np.ndarray) -> np.ndarray:
         return np.asarray(array, self._type)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from .errors import UserError
-from .layers import BatchNorm, Dropout, Layer, Param, Shape
+from .layers import BatchNorm, Conv, Dropout, Layer, Param, Shape
 
 HEADS = ("samples", "logits", "sigmoid", "energy")
 
@@ -85,6 +85,11 @@ class Network:
             for i, layer in enumerate(self.layers)
             if isinstance(layer, Dropout) and layer.rate > 0
         }
+
+    @cached_property
+    def convolves(self) -> bool:
+        """Whether any layer is a convolution, of either kind."""
+        return any(isinstance(layer, Conv) for layer in self.layers)
 
     @cached_property
     def couples_examples(self) -> bool:

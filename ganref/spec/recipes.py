@@ -152,6 +152,11 @@ class Recipe:
         return {name: (*lead, *shape) for name, shape in self.discriminator.dropouts.items()}
 
     @property
+    def convolves(self) -> bool:
+        """Whether either network has convolutions."""
+        return any(network.convolves for network in self.networks)
+
+    @property
     def flops_per_example(self) -> int:
         """FLOPs per example of one step without waste, counted as matrix products.
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from ganref.spec import layers as spec
 from ganref.spec.recipes import Recipe
 
 from .framework import quiet
@@ -31,7 +30,7 @@ def compile_steps(step: Step, recipe: Recipe) -> Steps:
     calls must not change a bit of it. XLA makes small dense networks a thousand times faster than
     eager execution, but convolutions slower than TensorFlow's own kernels do.
     """
-    run = compile_graph(step) if _convolves(recipe) else compile_loop(step)
+    run = compile_graph(step) if recipe.convolves else compile_loop(step)
     started = False
 
     def steps(*arrays: Any) -> tf.Tensor:
@@ -46,7 +45,7 @@ def compile_steps(step: Step, recipe: Recipe) -> Steps:
 
 def too_short(recipe: Recipe, steps: int | None) -> bool:
     """Whether a run would have ended before XLA had compiled its steps."""
-    return steps is not None and steps < WORTH_STEPS and not _convolves(recipe)
+    return steps is not None and steps < WORTH_STEPS and not recipe.convolves
 
 
 def plain_steps(step: Step) -> Steps:
@@ -92,10 +91,6 @@ def compile_loop(step: Step) -> Steps:
         return tf.concat(rows, 0)
 
     return steps
-
-
-def _convolves(recipe: Recipe) -> bool:
-    return any(isinstance(x, spec.Conv) for net in recipe.networks for x in net.layers)
 
 
 def _map(function: Callable[[tf.Tensor], Any], arrays: Any) -> Any:

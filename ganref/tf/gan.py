@@ -13,7 +13,7 @@ import tensorflow as tf
 from ganref.spec.layers import Shape
 from ganref.spec.recipes import Recipe
 from ganref.spec.state import check_state
-from ganref.spec.steps import Masks, Trace, are_rows, check_steps
+from ganref.spec.steps import Masks, Trace, are_rows, check_steps, from_bytes
 
 from . import steps
 from .fast import compile_steps, plain_steps, too_short
@@ -71,7 +71,7 @@ class GAN:
             self.trainer_D = Adam(self.net_D, recipe.adam_D)
             self.trainer_G = Adam(self.net_G, recipe.adam_G, recipe.ema)
         self._held: tf.Tensor | None = None
-        # Whichever of the ways: never by the number of steps, or resuming would not be exact.
+        # Whichever of the ways: never by the steps that are left, or resuming would not be exact.
         plain = compile == "off" or (compile == "auto" and too_short(recipe, steps))
         self._steps = plain_steps(self._step) if plain else compile_steps(self._step, recipe)
 
@@ -197,7 +197,7 @@ class GAN:
         if self._held is None or not are_rows(X):
             return self._data(X)
         x = tf.cast(tf.gather(self._held, X), self._type)
-        return (x / 255 - 0.5) / 0.5 if self._held.dtype == tf.uint8 else x
+        return from_bytes(x) if self._held.dtype == tf.uint8 else x
 
     def _data(self, array: np.ndarray) -> tf.Tensor:
         return self._native(array, self.recipe.data_shape)

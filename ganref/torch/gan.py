@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ganref.spec.recipes import Recipe
 from ganref.spec.state import check_state
-from ganref.spec.steps import Masks, Trace, are_rows, check_steps
+from ganref.spec.steps import Masks, Trace, are_rows, check_steps, from_bytes
 
 from . import fast, graph, steps
 from .framework import memory_errors, resolve_device, resolve_dtype
@@ -208,7 +208,7 @@ class GAN:
         if examples.dtype != torch.uint8:
             return x
         # By a tensor: GPUs would multiply by 1/255 instead, which rounds differently.
-        return (x / torch.full((), 255.0, dtype=x.dtype, device=x.device) - 0.5) / 0.5
+        return from_bytes(x, torch.full((), 255.0, dtype=x.dtype, device=x.device))
 
     def _native(self, array: np.ndarray, dtype: torch.dtype | None = None) -> Tensor:
         tensor = torch.tensor(array, dtype=dtype or self._type)
