@@ -13,10 +13,8 @@ import argparse
 import json
 import math
 import os
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,7 +30,7 @@ from ganref.tolerances import promises
 
 from . import report
 from .rounds import say
-from .workers import environment
+from .workers import finish
 
 LIMIT = 180.0  # seconds that a lab may take on its fastest backend
 
@@ -95,16 +93,10 @@ def run(lab: str, backend: str, args: argparse.Namespace, threads: int) -> dict[
     command = [sys.executable, "-m", "ganref.lab", lab, "--backend", backend, "--quiet"]
     more = ["--seed", str(args.seed), "--threads", str(threads), "--device", "cpu"]
     with tempfile.TemporaryDirectory(prefix="ganref-bench-") as cache:
-        start = time.perf_counter()
-        done = subprocess.run(
-            [*command, *more, "--out", str(out)], capture_output=True, text=True,
-            env=environment(threads, Path(cache)),
-        )  # fmt: skip
-        took = time.perf_counter() - start
-    about = {"lab": lab, "backend": backend, "wall_s": took}
-    if done.returncode:
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        return about | {"why": f"exit code {done.returncode}: {(lines or ['nothing said'])[-1]}"}
+        done = finish([*command, *more, "--out", str(out)], threads, Path(cache))
+    about = {"lab": lab, "backend": backend, "wall_s": done.seconds}
+    if done.why:
+        return about | {"why": done.why}
     return about | json.loads((out / f"{lab}.json").read_text())
 
 

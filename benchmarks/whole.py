@@ -12,7 +12,6 @@ import importlib.util
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,7 +25,7 @@ from ganref.init import initial_weights
 from ganref.spec import recipe
 
 from . import report
-from .workers import environment
+from .workers import finish
 
 SETTLE = 1.0
 
@@ -89,17 +88,10 @@ def commands(args: argparse.Namespace, threads: int) -> dict[tuple[str, str], li
 def run(command: list[str], threads: int, cache: Path) -> tuple[float, str]:
     """(seconds from start to end, the command's last line). A failure is the line `failed: …`."""
     with tempfile.TemporaryDirectory(prefix="ganref-bench-") as folder:
-        start = time.perf_counter()
-        done = subprocess.run(
-            command, cwd=folder, env=environment(threads, cache), capture_output=True, text=True
-        )
-        took = time.perf_counter() - start
-    lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-    if done.returncode:
-        lines = [f"failed: exit code {done.returncode}: {(lines or ['nothing said'])[-1]}"]
-    else:
-        lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-    return took, lines[-1] if lines else ""
+        done = finish(command, threads, cache, Path(folder))
+    if done.why:
+        return done.seconds, f"failed: {done.why}"
+    return done.seconds, done.lines[-1] if done.lines else ""
 
 
 def table(result: dict[str, Any]) -> str:

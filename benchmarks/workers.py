@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,6 +35,32 @@ def environment(threads: int, cache: Path) -> dict[str, str]:
         # Otherwise it takes a GPU's whole memory, which others have to share.
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     }
+
+
+class Finished(NamedTuple):
+    """A command that has ended: the seconds from its start, what it printed, and in one line why
+    it failed, None if it did not."""
+
+    seconds: float
+    lines: list[str]
+    why: str | None
+
+
+def finish(command: list[str], threads: int, cache: Path, folder: Path | None = None) -> Finished:
+    """Run a command to its end, in `folder`."""
+    start = time.perf_counter()
+    done = subprocess.run(
+        command, cwd=folder, env=environment(threads, cache), capture_output=True, text=True
+    )
+    took = time.perf_counter() - start
+    out, errors = (
+        [line.strip() for line in text.splitlines() if line.strip()]
+        for text in (done.stdout, done.stderr)
+    )
+    last = [*out, *errors] or ["nothing said"]
+    return Finished(
+        took, out, f"exit code {done.returncode}: {last[-1]}" if done.returncode else None
+    )
 
 
 class Worker:

@@ -3,13 +3,16 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import ganref
-from benchmarks import detectors, gate, jobs, labs, report, speed, whole
+from benchmarks import detectors, gate, jobs, labs, report, silence, speed, whole
 from benchmarks.workers import Failed, Worker
 from ganref import data
+from ganref.run import Config, RunDirectory
 from ganref.spec import UserError
+from ganref.spec.steps import Trace
 
 QUICK = ["--backends", "numpy", "--threads", "1"]
 
@@ -43,6 +46,33 @@ def test_detectors_from_end_to_end(tmp_path: Path) -> None:
     assert code == int(row["share"]["median"] > detectors.TARGET)
     assert all(turn["watching_s"] < a["watching_s"]
                for turn, a in zip(row["without"], row["with"], strict=True))  # fmt: skip
+
+
+def test_silence_from_end_to_end(tmp_path: Path) -> None:
+    assert silence.main([*QUICK, "--recipes", "gaussian", "--out", str(tmp_path)]) == 0
+    (row,) = json.loads((tmp_path / "silence.json").read_text())["rows"]
+    assert row["warnings"] == [] and row["steps"] == 2500
+    assert row["least_signal"] > 0.4 and row["least_diversity"] > 0.5 and row["largest_loss"] < 5
+
+
+def test_silence_tells_a_run_that_was_warned_of(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path / "run")
+    directory.write_config(Config(ganref.recipe("ebgan").replace(batch_size=2)), {})
+    loss = np.full(200, 30.0)
+    directory.append_steps(1, Trace(loss, -3 * loss, loss, loss, loss))
+    for step, diversity in ((50, None), (100, 0.3), (150, 0.5), (200, 0.1)):
+        warned = ["collapse"] if diversity == 0.1 else []
+        row = {"step": step, "G_signal": 1.0, "diversity": diversity, "warnings": warned}
+        directory.append_metrics(row)
+    found = silence.margins(directory)
+    assert found["warnings"] == ["collapse"] and found["steps"] == 200
+    # Before it had any, a run's lack of diversity is no loss of it.
+    assert found["least_diversity"] == found["last_diversity"] == 0.1
+    margin = ganref.recipe("ebgan").loss.margin
+    assert found["largest_loss"] == pytest.approx(90 / margin)
+    assert "collapse" in silence.table(
+        [{"recipe": "ebgan", "backend": "numpy", "wall_s": 1.0} | found]
+    )
 
 
 def test_labs_from_end_to_end(tmp_path: Path) -> None:
