@@ -62,6 +62,7 @@ def options() -> dict[str, Recipe]:
     """Every option that changes the arithmetic, on a narrow recipe that has a use for it."""
     toy, dcgan, dcgan32 = narrow("gaussian"), narrow("dcgan"), narrow("dcgan32")
     ebgan = narrow("ebgan").replace(latent="uniform")
+    points = ebgan.replace(data="gaussian", data_shape=(2,), latent_dim=2)
     gentle = {"adam_D": ganref.recipe("mlp").adam_D, "adam_G": ganref.recipe("mlp").adam_G}
     tabs = {f"{r.name}-{tab}": ganref.with_tab(r, tab) for r in (toy, dcgan)
             for tab in ("pytorch", "tensorflow", "mxnet")}  # fmt: skip
@@ -71,9 +72,11 @@ def options() -> dict[str, Recipe]:
         "relu": dcgan.replace(leaky_slope=0.0, **gentle),
         "r1": with_loss(narrow("mlp"), r1=0.5),
         "r1-conv": with_loss(dcgan32, r1=0.5),
+        "r1-tanh": with_loss(toy, r1=0.5),
+        "r1-energy": with_loss(points, r1=0.5, repelling=0.1),
         "ema": dcgan32.replace(ema=0.9),
         "repelling": with_loss(ebgan, repelling=0.1),
-        "ebgan-points": ebgan.replace(data="gaussian", data_shape=(2,), latent_dim=2),
+        "ebgan-points": points,
         "fresh-Z": dcgan32.replace(fresh_Z=True),
         **tabs,
     }

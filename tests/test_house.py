@@ -33,7 +33,7 @@ FRAMEWORKS = {"torch", "tensorflow", "keras", "mxnet", "jax"}
 # Convolutions and derivatives by hand are NumPy's alone, whose losses are the spec's own.
 BY_HAND = {
     "layers.py": {"Layer", "correlate", "correlate_kernel", "spread", "split"},
-    "losses.py": {"Loss", "sigmoid", "grad_D", "grad_G", "grad_pulling_away"},
+    "losses.py": {"Loss", "sigmoid", "grad_D", "grad_G", "grad_pulling_away", "pairs", "weight"},
 }
 # Public names that only one framework needs.
 ONLY_HERE = {
@@ -44,8 +44,9 @@ ONLY_HERE = {
     ("mxnet", "framework.py"): {"detach", "free_memory"},
     ("mxnet", "optim.py"): {"Formula"},  # Gluon's trainer is one thing, its optimiser another
 }
-# How many steps become one call is a matter of the framework: a loop in NumPy needs no file.
-MAY_HAVE = {"fast.py", "graph.py"}
+# How many steps become one call is a matter of the framework: a loop in NumPy needs no file, CUDA
+# graphs and derivatives in MXNet's symbols need their own.
+MAY_HAVE = {"fast.py", "graph.py", "symbols.py", "dual.py"}
 
 
 def _sources(*parts: str) -> list[Path]:

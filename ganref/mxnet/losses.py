@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ganref.spec.errors import UserError
-from ganref.spec.losses import Loss
+from ganref.spec.losses import Loss, pairs
 
 from .framework import np, npx
 
@@ -34,13 +33,10 @@ def pulling_away(codes: Array) -> Array:
     """PT: the mean squared cosine between the codes (B, n) of different examples.
 
     Raises UserError for a batch of one."""
-    batch = len(codes)
-    if batch < 2:
-        raise UserError("the repelling term compares examples; it needs a batch of at least 2")
     unit = codes / np.sqrt((codes * codes).sum(1, keepdims=True))
     cosines = np.dot(unit, unit.T)
     squares = cosines * cosines
-    return (squares.sum() - np.diag(squares).sum()) / (batch * (batch - 1))
+    return (squares.sum() - np.diag(squares).sum()) / pairs(len(codes))
 
 
 def loss_D(loss: Loss, real: Array, fake: Array) -> Array:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ganref.spec import losses as spec
 from ganref.spec.layers import ConvTranspose
 from ganref.spec.recipes import Recipe
 
@@ -155,7 +156,7 @@ def _gradient_penalty(
     the direction v = g, and half its gradient to the weights is that differential's with v held
     still, which takes a first derivative only."""
     (g,) = autograd.grad(real_Y, [X], retain_graph=True)
-    weight = recipe.loss.r1 * (1 / len(X) if recipe.loss.reduction == "mean" else 1)
+    weight = recipe.loss.r1 * spec.weight(recipe.loss, len(X))
     with autograd.record():
         penalty = weight * net_D.tangent(detach(X), detach(g), masks).sum()
     penalty.backward(retain_graph=True)

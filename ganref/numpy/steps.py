@@ -163,7 +163,7 @@ def _gradient_penalty(
     ones = np.ones(len(X), X.dtype)
     _, tape = net_D.forward(X, update_stats=False, masks=masks)
     g, _ = net_D.backward(ones, tape, weights=False)
-    weight = recipe.loss.r1 * (1 / len(X) if recipe.loss.reduction == "mean" else 1)
+    weight = recipe.loss.r1 * spec.weight(recipe.loss, len(X))
     tiny = 1e-20 if X.dtype == np.float64 else 1e-10
     moved = (X + 1j * tiny * g).astype(np.result_type(X.dtype, np.complex64))
     _, moved_tape = net_D.forward(moved, update_stats=False, masks=masks)

@@ -79,12 +79,18 @@ def bce(o: np.ndarray, label: float) -> np.ndarray:
 def pulling_away(codes: np.ndarray) -> np.ndarray:
     """PT: the mean squared cosine between the codes (B, n) of different examples
     (Zhao et al. 2016, section 2.4). Raises UserError for a batch of one."""
-    batch = len(codes)
-    if batch < 2:
-        raise UserError("the repelling term compares examples; it needs a batch of at least 2")
+    count = pairs(len(codes))
     unit = codes / np.sqrt((codes * codes).sum(1, keepdims=True))
     cosines = unit @ unit.T
-    return ((cosines * cosines).sum() - (np.diag(cosines) ** 2).sum()) / (batch * (batch - 1))
+    return ((cosines * cosines).sum() - (np.diag(cosines) ** 2).sum()) / count
+
+
+def pairs(batch: int) -> int:
+    """How many ordered pairs of different examples `pulling_away` averages over. Raises UserError
+    if there are none."""
+    if batch < 2:
+        raise UserError("the repelling term compares examples; it needs a batch of at least 2")
+    return batch * (batch - 1)
 
 
 def loss_D(loss: Loss, real: np.ndarray, fake: np.ndarray) -> np.ndarray:
@@ -109,34 +115,33 @@ def loss_G(loss: Loss, fake: np.ndarray, codes: np.ndarray | None = None) -> np.
 
 def grad_D(loss: Loss, real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The derivatives of `loss_D` with respect to both outputs."""
-    weight = loss.scale_D * _weight(loss, real)
+    each = loss.scale_D * weight(loss, len(real))
     if loss.kind == "bce":
         # Split like the loss itself: sigmoid(o) - label would cancel where D is confident.
         label = loss.real_label
         d_real = -label * sigmoid(-real)
         if label != 1:
             d_real = d_real + (1 - label) * sigmoid(real)
-        return weight * d_real, weight * sigmoid(fake)
-    return weight * np.ones_like(real), -weight * (fake < loss.margin).astype(fake.dtype)
+        return each * d_real, each * sigmoid(fake)
+    return each * np.ones_like(real), -each * (fake < loss.margin).astype(fake.dtype)
 
 
 def grad_G(loss: Loss, fake: np.ndarray) -> np.ndarray:
     """The derivative of `loss_G` with respect to D's outputs (the repelling term apart)."""
-    weight = _weight(loss, fake)
+    each = weight(loss, len(fake))
     if loss.kind == "margin":
-        return weight * np.ones_like(fake)
+        return each * np.ones_like(fake)
     # -sigmoid(-o), not sigmoid(o) - 1, which would cancel where D is confident.
-    return -weight * (sigmoid(-fake) if loss.generator == "non_saturating" else sigmoid(fake))
+    return -each * (sigmoid(-fake) if loss.generator == "non_saturating" else sigmoid(fake))
 
 
 def grad_pulling_away(codes: np.ndarray) -> np.ndarray:
     """The derivative of `pulling_away` with respect to the codes."""
-    batch = len(codes)
     norm = np.sqrt((codes * codes).sum(1, keepdims=True))
     unit = codes / norm
     cosines = unit @ unit.T
     np.fill_diagonal(cosines, 0)
-    grad = 4 / (batch * (batch - 1)) * cosines @ unit
+    grad = 4 / pairs(len(codes)) * cosines @ unit
     return (grad - unit * (grad * unit).sum(1, keepdims=True)) / norm
 
 
@@ -149,5 +154,6 @@ def _reduce(loss: Loss, terms: np.ndarray) -> np.ndarray:
     return terms.sum() if loss.reduction == "sum" else terms.sum() / len(terms)
 
 
-def _weight(loss: Loss, outputs: np.ndarray) -> float:
-    return 1.0 if loss.reduction == "sum" else 1 / len(outputs)
+def weight(loss: Loss, batch: int) -> float:
+    """What an example of so many counts in the reduction R."""
+    return 1.0 if loss.reduction == "sum" else 1 / batch

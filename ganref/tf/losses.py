@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from ganref.spec.errors import UserError
-from ganref.spec.losses import Loss
+from ganref.spec.losses import Loss, pairs
 
 
 def softplus(o: tf.Tensor) -> tf.Tensor:
@@ -27,12 +26,10 @@ def pulling_away(codes: tf.Tensor) -> tf.Tensor:
     """PT: the mean squared cosine between the codes (B, n) of different examples
     (Zhao et al. 2016, section 2.4). Raises UserError for a batch of one."""
     batch = codes.shape[0]
-    if batch < 2:
-        raise UserError("the repelling term compares examples; it needs a batch of at least 2")
     unit = codes / tf.norm(codes, axis=1, keepdims=True)
     cosines = tf.matmul(unit, unit, transpose_b=True)
     others = tf.linalg.set_diag(cosines, tf.zeros(batch, codes.dtype))
-    return tf.reduce_sum(others * others) / (batch * (batch - 1))
+    return tf.reduce_sum(others * others) / pairs(batch)
 
 
 def loss_D(loss: Loss, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:

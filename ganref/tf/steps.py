@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from ganref.spec import losses as spec
 from ganref.spec.recipes import Recipe
 
 from . import losses
@@ -135,7 +136,7 @@ def _gradient_penalty(
     """R1, r1 / 2 * R[|g|²] with g the gradient of the summed outputs to X. The caller's outer tape
     records this gradient's own computation, and differentiates it once more."""
     g = tape_X.gradient(real_Y, X)
-    weight = recipe.loss.r1 * (1 / X.shape[0] if recipe.loss.reduction == "mean" else 1)
+    weight = recipe.loss.r1 * spec.weight(recipe.loss, X.shape[0])
     return weight / 2 * tf.reduce_sum(g * g)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from ganref.spec.errors import UserError
-from ganref.spec.losses import Loss
+from ganref.spec.losses import Loss, pairs
 
 
 def softplus(o: torch.Tensor) -> torch.Tensor:
@@ -26,13 +25,10 @@ def pulling_away(codes: torch.Tensor) -> torch.Tensor:
     """PT: the mean squared cosine between the codes (B, n) of different examples.
 
     Raises UserError for a batch of one."""
-    batch = len(codes)
-    if batch < 2:
-        raise UserError("the repelling term compares examples; it needs a batch of at least 2")
     unit = codes / (codes * codes).sum(1, keepdim=True).sqrt()
     cosines = unit @ unit.T
     squares = cosines * cosines
-    return (squares.sum() - squares.diagonal().sum()) / (batch * (batch - 1))
+    return (squares.sum() - squares.diagonal().sum()) / pairs(len(codes))
 
 
 def loss_D(loss: Loss, real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:

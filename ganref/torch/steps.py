@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganref.spec import losses as spec
 from ganref.spec.recipes import Recipe
 
 from . import losses
@@ -133,7 +134,7 @@ def _gradient_penalty(X: Tensor, real_Y: Tensor, recipe: Recipe) -> Tensor:
     """R1, r1 / 2 * R[|g|²] with g the gradient of the summed outputs to X; it has a gradient to
     D's weights in its turn."""
     (g,) = torch.autograd.grad(real_Y.sum(), X, create_graph=True)
-    weight = recipe.loss.r1 * (1 / len(X) if recipe.loss.reduction == "mean" else 1)
+    weight = recipe.loss.r1 * spec.weight(recipe.loss, len(X))
     return weight / 2 * (g * g).sum()
 
 

@@ -1,0 +1,203 @@
+"""Networks, losses and Adam as symbols, with their derivatives by hand.
+
+MXNet's autodiff makes no symbol that could be unrolled into the graph of several steps; so what
+`layers` leaves to the framework stands here in the terms of the NumPy backend. A network's weights
+are one vector.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from ganref.spec import layers as spec
+from ganref.spec.losses import Loss, pairs, weight
+from ganref.spec.networks import Network as NetworkSpec
+from ganref.spec.optimiser import Adam
+
+from .dual import Dual, Either, S, Symbol, linear, minus, product, shifted, tangent, tanh, value
+
+
+class Pass(NamedTuple):
+    """A pass through a network: samples, or outputs (B, 1); the codes (B, n) of an autoencoder;
+    and the layers' ways back."""
+
+    y: Either
+    codes: Either
+    back: list[Callable]
+
+
+def forward(
+    network: NetworkSpec,
+    x: Either,
+    flat: Symbol,
+    batch: int,
+    masks: dict[str, Symbol] | None = None,
+) -> Pass:
+    """The pass of x (B, *input) for the weights `flat` and the scaled masks of dropout."""
+    params = [p for layer in network.layers for p in layer.params()]
+    own = iter(cut(flat, [p.shape if len(p.shape) > 1 else (1, *p.shape) for p in params]))
+    back, start, codes = [], x, None
+    for i, layer in enumerate(network.layers):
+        more = [next(own) for _ in layer.params()]
+        if f"{network.name}.{i}" in network.dropouts:
+            more = [(masks or {})[f"{network.name}.{i}"]]
+        x, way = FORWARD[type(layer)](layer, x, (batch, *network.shapes[i]), *more)
+        back.append(way)
+        if i == network.code:
+            codes = linear(S.reshape, x, shape=(batch, -1))
+    if network.head != "energy":
+        return Pass(x, codes, back)
+    error = linear(S.reshape, minus(x, start), shape=(batch, -1))
+    squares = product(S.elemwise_mul, error, error)
+    energy = linear(S.mean, squares, axis=1, keepdims=True)
+    return Pass(energy, codes, [*back, lambda dy: (_d_error(network, dy, error, batch), [])])
+
+
+def _d_error(network: NetworkSpec, dy: Either, error: Either, batch: int) -> Either:
+    scaled = linear(lambda s: s * (2 / math.prod(network.output_shape)), dy)
+    d_error = product(S.broadcast_mul, scaled, error)
+    return linear(S.reshape, d_error, shape=(batch, *network.output_shape))
+
+
+def backward(
+    network: NetworkSpec, dy: Either, made: Pass, d_codes: Symbol | None = None
+) -> tuple[Either, list[Either]]:
+    """(d_input, the gradients to the weights, as vectors) for the derivative dy of the output, and
+    d_codes (B, n) of the codes. What nobody uses is not computed."""
+    grads: list[Either] = []
+    direct = None
+    for i, back in reversed(list(enumerate(made.back))):
+        if i == network.code and d_codes is not None:
+            dy = dy + S.reshape_like(d_codes, dy)
+        dy, own = back(dy)
+        grads[:0] = [linear(S.reshape, g, shape=(-1,)) for g in own]
+        direct = dy if i == len(network.layers) else direct
+    # An energy is measured against the input itself.
+    return (dy if direct is None else minus(dy, direct)), grads
+
+
+def joined(parts: Iterable[Symbol]) -> Symbol:
+    """Vectors as one; the inverse of `cut`."""
+    return S.concat(*parts, dim=0)
+
+
+def cut(flat: Symbol, shapes: list[tuple[int, ...]]) -> list[Symbol]:
+    """A vector as tensors of these shapes."""
+    parts, start = [], 0
+    for shape in shapes:
+        end = start + math.prod(shape)
+        part = S.slice_axis(flat, axis=0, begin=start, end=end)
+        parts.append(S.reshape(part, shape=shape) if len(shape) > 1 else part)
+        start = end
+    return parts
+
+
+def _dense(layer: Any, x: Either, shape: Any, weight: Symbol, bias: Any = None) -> Any:
+    def back(dy: Either) -> tuple[Either, list[Either]]:
+        grads = [product(S.dot, dy, x, transpose_a=True), linear(S.sum, dy, axis=0)]
+        return product(S.dot, dy, weight), grads[: 1 + layer.bias]
+
+    y = product(S.dot, x, weight, transpose_b=True)
+    return (y if bias is None else shifted(y, bias)), back
+
+
+def _leaky_relu(layer: Any, x: Either, shape: Any) -> Any:
+    factor = (1 - layer.slope) * (value(x) > 0) + layer.slope  # exactly 1 where x > 0
+    y = product(S.elemwise_mul, x, factor)
+    return y, lambda dy: (product(S.elemwise_mul, dy, factor), [])
+
+
+def _tanh(layer: Any, x: Either, shape: Any) -> Any:
+    y, slope = tanh(x)
+    return y, lambda dy: (product(S.elemwise_mul, dy, slope), [])
+
+
+def _dropout(layer: Any, x: Either, shape: Any, scaled: Any = None) -> Any:
+    def keep(a: Either) -> Either:
+        return a if scaled is None else product(S.elemwise_mul, a, scaled)
+
+    return keep(x), lambda dy: (keep(dy), [])
+
+
+def _reshape(layer: Any, x: Either, shape: Any) -> Any:
+    y = linear(S.reshape, x, shape=(shape[0], *layer.out_shape(shape[1:])))
+    return y, lambda dy: (linear(S.reshape, dy, shape=shape), [])
+
+
+# (layer, x, shape of x, own tensors) -> (y, dy -> (dx, gradients to the own tensors))
+FORWARD: dict[type, Callable] = {
+    spec.Dense: _dense,
+    spec.LeakyReLU: _leaky_relu,
+    spec.Tanh: _tanh,
+    spec.Dropout: _dropout,
+    spec.Reshape: _reshape,
+    spec.Flatten: _reshape,
+}
+
+
+def grad_D(loss: Loss, out: Symbol, is_real: Symbol, batch: int) -> Symbol:
+    """`ganref.spec.losses.grad_D`, for both outputs in one column."""
+    if loss.kind == "bce":
+        slope = S.elemwise_sub(S.sigmoid(out), loss.real_label * is_real)
+    else:
+        slope = S.elemwise_sub(is_real, S.elemwise_mul(1 - is_real, out < loss.margin))
+    return slope * (loss.scale_D * weight(loss, batch))
+
+
+def grad_G(loss: Loss, out: Symbol, batch: int) -> Symbol:
+    """`ganref.spec.losses.grad_G`."""
+    if loss.kind == "margin":
+        return S.ones_like(out) * weight(loss, batch)
+    slope = S.sigmoid(-out if loss.generator == "non_saturating" else out)
+    return slope * -weight(loss, batch)
+
+
+def gradient_penalty(
+    network: NetworkSpec, loss: Loss, X: Symbol, flat: Symbol, batch: int, masks: dict[str, Symbol]
+) -> tuple[Symbol, list[Symbol]]:
+    """R1 (1,), and its gradients to the weights: with g the gradient of the summed outputs to X,
+    how the weights' gradients change in the direction g."""
+    made = forward(network, X, flat, batch, masks)
+    ones = S.ones_like(made.y)
+    g, _ = backward(network, ones, made)
+    moved = forward(network, Dual(X, g), flat, batch, masks)
+    _, grads = backward(network, ones, moved)
+    factor = loss.r1 * weight(loss, batch)
+    penalty = S.reshape(S.sum(S.square(g)), shape=(1,)) * (factor / 2)
+    return penalty, [tangent(grad) * factor for grad in grads]
+
+
+def pulling_away(codes: Symbol, batch: int) -> tuple[Symbol, Symbol]:
+    """`ganref.spec.losses.pulling_away` (1,) and its derivative, of codes (B, n)."""
+    norm = S.sqrt(S.sum(S.square(codes), axis=1, keepdims=True))
+    unit = S.broadcast_div(codes, norm)
+    cosines = S.dot(unit, unit, transpose_b=True)
+    cosines = S.elemwise_sub(cosines, S.diag(S.diag(cosines)))  # an example with itself
+    count = pairs(batch)
+    penalty = S.reshape(S.sum(S.square(cosines)), shape=(1,)) * (1 / count)
+    grad = S.dot(cosines, unit) * (4 / count)
+    along = S.sum(S.elemwise_mul(grad, unit), axis=1, keepdims=True)
+    return penalty, S.broadcast_div(S.elemwise_sub(grad, S.broadcast_mul(unit, along)), norm)
+
+
+def adam(
+    spec: Adam,
+    own: list[Symbol],
+    grad: Symbol,
+    a: Symbol,
+    b: Symbol,
+    batch: int,
+    ema: float = 0,
+) -> list[Symbol]:
+    """Weights, both moments and averages (if any) after p -= m / (sqrt(v) * a + b)."""
+    (p, m, v), averages = own[:3], own[3:]
+    if spec.mean_gradients:
+        grad = grad * (1 / batch)
+    m = S.broadcast_add(m * spec.beta1, grad * (1 - spec.beta1))
+    v = S.broadcast_add(v * spec.beta2, S.square(grad) * (1 - spec.beta2))
+    below = S.broadcast_add(S.broadcast_mul(S.sqrt(v), a), b)
+    p = S.elemwise_sub(p, S.elemwise_div(m, below))
+    moved = [S.broadcast_add(x, (1 - ema) * S.elemwise_sub(p, x)) for x in averages]
+    return [p, m, v, *moved]
