@@ -14,7 +14,7 @@ from ganref.backend import BACKENDS
 from ganref.spec.layers import Conv, ConvTranspose, LeakyReLU
 from ganref.spec.losses import Loss
 from ganref.spec.optimiser import Adam
-from ganref.spec.recipes import Init, Norm
+from ganref.spec.schema import Init, Norm
 
 from .probes import CONV, KERNEL, PROBES, Cells, kernel_layouts, number, scale
 

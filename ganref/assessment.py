@@ -14,7 +14,7 @@ from . import features, inception, metrics
 from .data import Dataset, modes, points
 from .rng import EVALUATION, Stream
 from .spec.errors import UserError
-from .spec.recipes import Recipe
+from .spec.schema import Recipe
 
 # Kernel matrices and the nets of the two-sample tests grow with the rows they see.
 TEST_ROWS, TEST_NUMBERS = 2000, 2**23

@@ -11,7 +11,7 @@ from typing import Protocol, cast
 import numpy as np
 
 from .spec.errors import UserError
-from .spec.recipes import Recipe
+from .spec.schema import Recipe
 from .spec.steps import Masks, Trace
 
 State = dict[str, np.ndarray]

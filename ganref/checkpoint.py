@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from .spec.errors import UserError
-from .spec.recipes import Recipe
+from .spec.schema import Recipe
 from .spec.serial import from_dict, to_dict
 from .spec.state import check_state
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from .spec.recipes import Recipe
+from .spec.schema import Recipe
 from .spec.steps import Trace
 
 WINDOW = 100  # steps whose mean counts as one reading

@@ -13,7 +13,7 @@ import numpy as np
 from . import rng
 from .data import Dataset
 from .spec.precision import storage
-from .spec.recipes import Recipe
+from .spec.schema import Recipe
 
 # Handing over many steps at once keeps a framework inside its compiled loop; more than this much
 # input at once would only delay the progress bar and a SIGINT.

@@ -8,7 +8,7 @@ import numpy as np
 
 from .rng import WEIGHTS, Stream
 from .spec.layers import Param
-from .spec.recipes import Draw, Recipe
+from .spec.schema import Draw, Recipe
 
 
 def initial_weights(recipe: Recipe, seed: int = 0) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ from .data import Dataset
 from .detect import Alarm, Watch
 from .draws import Source
 from .run import Config, RunDirectory
-from .spec.recipes import Recipe
+from .spec.schema import Recipe
 from .spec.steps import Trace
 
 PICTURE_SECONDS = 10.0  # how often a running picture is worth half a second

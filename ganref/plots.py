@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .checkpoint import disk_errors
-from .spec.recipes import Recipe
+from .spec.schema import Recipe
 from .spec.steps import Trace
 
 BLUE, ORANGE, GREY = "#1f6fb4", "#e07b1a", "#8a8a8a"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .spec.errors import UserError
-from .spec.recipes import Recipe
+from .spec.schema import Recipe
 
 # A stream's number is part of every published result: never renumber.
 WEIGHTS, LATENT, LATENT_G, SHUFFLE, DROPOUT, PICTURES, DATA, EVALUATION = range(1, 9)

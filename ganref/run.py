@@ -16,7 +16,7 @@ import numpy as np
 from . import jsontext
 from .checkpoint import disk_errors, write_atomically
 from .spec.errors import UserError
-from .spec.recipes import Recipe
+from .spec.schema import Recipe
 from .spec.serial import from_dict, to_dict
 from .spec.steps import Trace
 

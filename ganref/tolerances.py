@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .spec.precision import storage
-from .spec.recipes import Recipe
+from .spec.schema import Recipe
 
 KINDS = ("losses", "gradients", "parameters", "statistics", "moments")
 ALWAYS = 10**9

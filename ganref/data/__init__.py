@@ -18,7 +18,7 @@ import numpy as np
 
 from ..spec.errors import UserError
 from ..spec.layers import Shape
-from ..spec.recipes import Recipe
+from ..spec.schema import Recipe
 from . import arrays, images, points, sources
 from .points import modes
 

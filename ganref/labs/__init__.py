@@ -19,7 +19,7 @@ from ..backend import GAN, load_backend
 from ..checkpoint import disk_errors
 from ..init import initial_weights
 from ..plots import figure as figure
-from ..spec.recipes import Recipe
+from ..spec.schema import Recipe
 from ..spec.state import state_shapes
 from ..spec.steps import Trace
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy
 
 from ganref.spec.losses import Loss
-from ganref.spec.recipes import Recipe
+from ganref.spec.schema import Recipe
 
 from . import losses, symbols
 from .dual import S, Symbol

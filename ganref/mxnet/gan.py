@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy
 
-from ganref.spec.recipes import Recipe
+from ganref.spec.schema import Recipe
 from ganref.spec.state import check_state
 from ganref.spec.steps import Masks, Trace, are_rows, check_steps, from_bytes
 

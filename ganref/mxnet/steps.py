@@ -9,7 +9,7 @@ from typing import Any
 
 from ganref.spec import losses as spec
 from ganref.spec.layers import ConvTranspose
-from ganref.spec.recipes import Recipe
+from ganref.spec.schema import Recipe
 
 from . import losses
 from .framework import autograd, detach

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ganref.spec import losses as spec
-from ganref.spec.recipes import Recipe
+from ganref.spec.schema import Recipe
 
 from . import losses
 from .layers import Network

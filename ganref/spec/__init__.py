@@ -4,7 +4,8 @@ from .errors import UserError
 from .losses import Loss
 from .networks import Network
 from .optimiser import Adam
-from .recipes import RECIPES, Draw, Init, Norm, Recipe, num_parameters, on_data, recipe
+from .recipes import RECIPES, num_parameters, on_data, recipe
+from .schema import Draw, Init, Norm, Recipe
 from .steps import Trace
 from .tabs import TABS, with_tab
 

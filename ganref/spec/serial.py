@@ -8,7 +8,7 @@ import typing
 from typing import Any
 
 from .errors import UserError
-from .recipes import Recipe
+from .schema import Recipe
 
 
 def to_dict(recipe: Recipe) -> dict[str, Any]:

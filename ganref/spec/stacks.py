@@ -22,7 +22,7 @@ from .layers import (
 from .networks import Network
 
 if TYPE_CHECKING:
-    from .recipes import Recipe
+    from .schema import Recipe
 
 SAME = (1, 2)  # "same" for kernel 5, stride 2 and even sizes, in TensorFlow's sense
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from .errors import UserError
 from .layers import Shape
-from .recipes import Recipe
+from .schema import Recipe
 
 
 def state_shapes(recipe: Recipe, weights_only: bool = False) -> dict[str, Shape]:

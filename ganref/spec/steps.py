@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import UserError
-from .recipes import Recipe
+from .schema import Recipe
 
 Masks = dict[str, np.ndarray]
 

@@ -9,7 +9,7 @@ import dataclasses
 
 from .errors import UserError
 from .optimiser import Adam
-from .recipes import Draw, Init, Norm, Recipe
+from .schema import Draw, Init, Norm, Recipe
 
 TABS = ("aligned", "pytorch", "tensorflow", "mxnet")
 

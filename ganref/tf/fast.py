@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from ganref.spec.recipes import Recipe
+from ganref.spec.schema import Recipe
 
 from .framework import quiet
 

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from ganref.spec import layers as spec
 from ganref.spec.optimiser import Adam as AdamSpec
-from ganref.spec.recipes import Recipe
+from ganref.spec.schema import Recipe
 
 from . import steps
 from .layers import Network

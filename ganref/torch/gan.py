@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganref.spec.recipes import Recipe
+from ganref.spec.schema import Recipe
 from ganref.spec.state import check_state
 from ganref.spec.steps import Masks, Trace, are_rows, check_steps, from_bytes
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ganref.spec.recipes import Recipe
+from ganref.spec.schema import Recipe
 
 from . import steps
 from .layers import Network

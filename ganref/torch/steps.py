@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ganref.spec import losses as spec
-from ganref.spec.recipes import Recipe
+from ganref.spec.schema import Recipe
 
 from . import losses
 from .layers import Network

@@ -1,0 +1,200 @@
+"""What a recipe is: everything that defines a run but its seed, as frozen data."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from .errors import UserError
+from .layers import Shape
+from .losses import Loss
+from .networks import Network
+from .optimiser import Adam
+from .stacks import STACKS
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How a tensor is initialised: N(mean, scale), U(±1/sqrt(fan_in)), U(±sqrt(6/(fan_in +
+    fan_out))) (Glorot and Bengio 2010), or the constant `mean`."""
+
+    kind: str = "normal"
+    mean: float = 0.0
+    scale: float = 0.02
+
+    def __post_init__(self) -> None:
+        kinds = ("normal", "uniform_fan_in", "glorot_uniform", "constant")
+        if self.kind not in kinds:
+            raise UserError(f"unknown initialiser {self.kind!r}; there are {', '.join(kinds)}")
+        if not self.scale > 0:
+            raise UserError(f"an initialiser's scale must be positive, not {self.scale}")
+
+
+ZERO, ONE, SMALL = Draw("constant"), Draw("constant", 1.0), Draw()
+FAN_IN = Draw("uniform_fan_in")
+
+
+@dataclass(frozen=True)
+class Init:
+    """A network's initial weights, by the role of the tensor."""
+
+    weight: Draw = SMALL
+    bias: Draw = ZERO
+    gamma: Draw = ONE
+    beta: Draw = ZERO
+    running_mean: Draw = ZERO
+    running_var: Draw = ONE
+
+
+@dataclass(frozen=True)
+class Norm:
+    """The numbers of all batch normalisations of a recipe (`layers.BatchNorm` explains them), and
+    when the running statistics change: `G_in_update_D` if G's also change when its samples are
+    drawn for D, `fake_first` if D's take the fake batch in before the real one."""
+
+    eps: float = 1e-5
+    momentum: float = 0.9
+    unbiased: bool = True
+    batch_stats: bool = True
+    G_in_update_D: bool = False
+    fake_first: bool = False
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One GAN: two networks, a loss, two optimisers, data and how they are fed.
+
+    Raises UserError, on construction, for anything that no backend could train.
+    """
+
+    name: str
+    source: str
+    stack: str
+    data: str
+    data_shape: Shape
+    latent_dim: int
+    batch_size: int
+    epochs: int
+    adam_D: Adam
+    adam_G: Adam
+    loss: Loss = Loss()
+    head: str = "logits"
+    width: int = 64
+    leaky_slope: float = 0.2
+    dropout: float = 0.0
+    latent: str = "normal"
+    fresh_Z: bool = False
+    G_updates: int = 1
+    ema: float = 0.0
+    init_D: Init = Init()
+    init_G: Init = Init()
+    norm: Norm = Norm()
+    tab: str = "aligned"
+    epochs_by_data: tuple[tuple[str, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.stack not in STACKS:
+            raise UserError(f"unknown stack {self.stack!r}; there are {', '.join(STACKS)}")
+        for name in ("latent_dim", "batch_size", "epochs", "width", "G_updates"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.latent not in ("normal", "uniform"):
+            raise UserError(f"unknown latent {self.latent!r}; there are normal, uniform")
+        if not 0 <= self.leaky_slope <= 1:
+            raise UserError(f"leaky_slope must be in [0, 1] (0 is ReLU), not {self.leaky_slope}")
+        if not 0 <= self.dropout < 1:
+            raise UserError(f"dropout must be in [0, 1), not {self.dropout}")
+        if not 0 <= self.ema < 1:
+            raise UserError(f"ema must be in [0, 1) (0 turns it off), not {self.ema}")
+        if (self.loss.kind == "margin") != (self.head == "energy"):
+            raise UserError("the margin loss goes with an energy head, BCE with logits")
+        if self.loss.repelling and self.batch_size < 2:
+            raise UserError("the repelling term compares examples; use a batch of at least 2")
+        for network in (self.generator, self.discriminator):
+            network.check_batch(self.batch_size)
+        if self.generator.output_shape != self.discriminator.input_shape:
+            raise UserError("the generator's samples are not what the discriminator takes")
+
+    @cached_property
+    def networks(self) -> tuple[Network, Network]:
+        """(generator, discriminator)."""
+        return STACKS[self.stack](self)
+
+    @property
+    def generator(self) -> Network:
+        """G: latent to samples."""
+        return self.networks[0]
+
+    @property
+    def discriminator(self) -> Network:
+        """D (or the cost network C): samples to outputs."""
+        return self.networks[1]
+
+    @property
+    def latent_shape(self) -> Shape:
+        """One example's latent: (n,) or (n, 1, 1)."""
+        return self.generator.input_shape
+
+    @property
+    def passes(self) -> int:
+        """Forward passes of D in a step (real, fake, and one for each update of G)."""
+        return 2 + self.G_updates
+
+    def masks(self, batch_size: int | None = None) -> dict[str, Shape]:
+        """The dropout masks that one step takes, by layer: (passes, batch, *features)."""
+        lead = (self.passes, batch_size or self.batch_size)
+        return {name: (*lead, *shape) for name, shape in self.discriminator.dropouts.items()}
+
+    @property
+    def convolves(self) -> bool:
+        """Whether either network has convolutions."""
+        return any(network.convolves for network in self.networks)
+
+    @property
+    def flops_per_example(self) -> int:
+        """FLOPs per example of one step without waste, counted as matrix products.
+
+        A backward pass costs one forward pass for the weights and one for the inputs (the first
+        layer's inputs need none). D runs forward and backward on real and fake; each update of G
+        runs D forward and back to its inputs, and G forward and backward. G's forward pass is
+        shared where D and G see the same latent.
+        """
+        G, D = self.generator, self.discriminator
+        first_D = 2 * D.layers[0].macs(D.shapes[0])
+        first_G = 2 * G.layers[0].macs(G.shapes[0])
+        forwards_G = self.G_updates + (1 if self.fresh_Z else 0)
+        update_D = 2 * (3 * D.flops - first_D)
+        update_G = self.G_updates * (2 * D.flops + 2 * G.flops - first_G) + forwards_G * G.flops
+        return update_D + update_G
+
+    def epochs_on(self, data: str) -> int:
+        """The default number of epochs on a data set."""
+        return dict(self.epochs_by_data).get(data, self.epochs)
+
+    def replace(self, **overrides: Any) -> Recipe:
+        """A copy with other numbers. Raises UserError for a name that is no field."""
+        fields = [field.name for field in dataclasses.fields(self)]
+        for name in overrides:
+            if name not in fields:
+                raise UserError(f"a recipe has no {name!r}; it has {', '.join(fields)}")
+        return dataclasses.replace(self, **overrides)
+
+    def summary(self) -> str:
+        """What a person wants to know before training."""
+        z = "N(0, 1)" if self.latent == "normal" else "U(-1, 1)"
+        updates = f", {self.G_updates} updates of G per step" if self.G_updates > 1 else ""
+        fresh = ", a fresh one for G" if self.fresh_Z else ""
+        loss = [f"{f.name}={getattr(self.loss, f.name)}" for f in dataclasses.fields(self.loss)]
+        lines = [
+            f"{self.name} ({self.source}), {self.tab} semantics",
+            f"data {self.data} {'×'.join(map(str, self.data_shape))}, latent {self.latent_dim}"
+            f" from {z}{fresh}, batch {self.batch_size}, {self.epochs_on(self.data)} epochs",
+            f"loss  {', '.join(loss)}{updates}",
+            f"D     {self.adam_D}",
+            f"G     {self.adam_G}",
+            f"work  {self.flops_per_example:,} FLOPs per example and step",
+            *(network.summary() for network in self.networks),
+        ]
+        return "\n".join(lines)
