@@ -21,6 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ganref import cli
+from ganref.backend import check_backend
 from ganref.checkpoint import load_latest
 
 RUNS = {
@@ -73,14 +75,21 @@ def trial(args: list[str], whole: Path, run: Path, seconds: float, rng: random.R
     return kills
 
 
-def main() -> int:
-    """Run the trials and print a line for each backend."""
-    parser = argparse.ArgumentParser(prog="benchmarks.kill_runs", description=__doc__)
-    parser.add_argument("--backends", default="numpy,torch")
-    parser.add_argument("--trials", type=int, default=100, help="in all (default 100)")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = cli.Parser(prog="benchmarks.kill_runs", description=__doc__)
+    p.add_argument("--backends", default="numpy,torch", help="comma-separated (numpy,torch)")
+    p.add_argument("--trials", type=cli.positive(int), default=100, help="in all (default 100)")
+    p.add_argument("--seed", type=int, default=0)
+    return p
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the trials and print a line for each backend; exit code 1 if any ended differently."""
+    options = parser().parse_args(argv)
     backends, rng = options.backends.split(","), random.Random(options.seed)
+    for backend in backends:
+        check_backend(backend)
     bad = 0
     with tempfile.TemporaryDirectory(prefix="ganref-kill-") as folder:
         for backend in backends:
@@ -106,4 +115,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    cli.run_main(main, "benchmarks.kill_runs")
