@@ -184,6 +184,31 @@ def test_the_words_on_oscillation_follow_the_figures(oscillated: dict) -> None:
     assert "9.0 times worse" in toy.words(oscillated["toy"] | toy.summary(worse, 20))
 
 
+def test_a_toy_that_stands_still_is_told_from_an_equilibrium(oscillated: dict) -> None:
+    found = copy.deepcopy(oscillated["toy"])
+    assert "stood still in 0 of 1" in toy.words(found) and "sees nothing" not in toy.words(found)
+    curves = {toy.PLAIN: [[5.0] * 30 + [1.0, 1.005] * 5], toy.SMALLER: [[5.0] * 39 + [1.0]]}
+    found |= toy.summary(curves, 20)
+    found["looks"][toy.PLAIN] = {
+        "G_gradient": [0.1, 0.0], "D_x": [0.5, 0.5], "D_contrast": [0.2, 0.001]
+    }  # fmt: skip
+    words = toy.words(found)
+    assert "stood still in 1 of 1 seeds (rates / 10 0)" in words
+    assert "a D that sees nothing" in words and "it says 0.50 of everything" in words
+    found["looks"][toy.PLAIN]["D_contrast"] = [0.2, 0.1]  # G alone stopped
+    assert "sees nothing" not in toy.words(found)
+    gone = {toy.PLAIN: [[1.0] * 39 + [math.inf]]}
+    assert toy.summary(gone, 20)["summary"][toy.PLAIN]["still"] == 0
+
+
+def test_the_looks_are_the_same_on_every_backend(oscillated: dict, backend: str) -> None:
+    short = {name: toy.run(Setup(name), epochs=1, seeds=1) for name in ("numpy", backend)}
+    for name, look in short[backend]["looks"].items():
+        for figure, values in look.items():
+            assert values[0] == values[1]  # the usual length and the end are one
+            assert values == pytest.approx(short["numpy"]["looks"][name][figure], rel=1e-2)
+
+
 def test_rates_far_too_large_are_noticed(oscillated: dict) -> None:
     assert [row["noticed"] is not None for row in oscillated["rates"]] == [False, False, True]
 

@@ -7,6 +7,7 @@ Each has `run(setup, ...)`, which measures and returns the figures as JSON holds
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,12 @@ def train(gan: GAN, source: draws.Source, steps: int) -> Iterator[tuple[range, T
     for chunk in draws.plan(source, 0, steps, None):
         batch = source.draw(chunk)
         yield chunk, gan.train_trace(batch.X, batch.Z, Z_G=batch.Z_G, masks=batch.masks)
+
+
+def gradient_norm(gradients: dict[str, np.ndarray], network: str) -> float:
+    """The Euclidean norm of all gradients to one network."""
+    own = [g for name, g in gradients.items() if name.startswith(f"{network}.")]
+    return math.sqrt(sum(float((g.astype(np.float64) ** 2).sum()) for g in own))
 
 
 def save(path: Path, picture: Any) -> None:

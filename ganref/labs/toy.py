@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import data, draws, metrics
+from .. import data, draws, metrics, rng
 from ..backend import GAN
 from ..data.points import A, B
 from ..jsontext import finite
 from ..spec import Recipe, recipe
-from . import Setup, fresh_state, times
+from ..spec.losses import sigmoid
+from . import Setup, fresh_state, gradient_norm, times
 
 EPOCHS = 1000  # 50 times the toy's usual length
 SEEDS = 10  # of three, the median said one thing on one backend and another on the next
@@ -20,6 +21,8 @@ R1, EMA, SLOWER = 0.1, 0.999, 10.0
 PLAIN, AVERAGE = "as it is", "averaging G's weights"
 SMALLER, PENALTY = f"rates / {SLOWER:.0f}", f"R1 = {R1}"
 HELPED, HURT = 0.5, 2.0  # a distance of this many times the plain one is said to differ
+BLIND = 100.0  # D's logits differ so many times less than they did: it tells nothing apart
+POINTS = 500  # real ones, and as many samples, that D is asked about
 AGREE = 0.9  # if as many seeds say so: by chance nine of ten would once in 50 (sign test)
 
 
@@ -39,40 +42,78 @@ def recipes() -> dict[str, Recipe]:
 
 
 def run(setup: Setup, epochs: int = EPOCHS, seeds: int = SEEDS) -> dict[str, Any]:
-    """The toy's Fréchet distances, epoch by epoch, for each change and seed."""
+    """The toy's Fréchet distances, epoch by epoch, for each change and seed; and how D and G stand
+    after the usual length and at the end."""
     games = recipes()
     gans = {name: setup.create(game) for name, game in games.items()}
-    curves: dict[str, list[list[float]]] = {name: [] for name in (PLAIN, AVERAGE, SMALLER, PENALTY)}
-    floor = []
-    usual = games[PLAIN].epochs
+    plain = games[PLAIN]
     all_seeds = range(setup.seed, setup.seed + seeds)
-    dataset = data.load("gaussian", games[PLAIN], setup.seed)
-    per_epoch = len(dataset) // games[PLAIN].batch_size
-    with setup.bar(epochs * per_epoch * seeds, "oscillation") as bar:
+    floor, found = [], []
+    steps = epochs * (len(data.load("gaussian", plain, setup.seed)) // plain.batch_size)
+    with setup.bar(steps * seeds, "oscillation") as bar:
         for seed in all_seeds:
-            dataset = data.load("gaussian", games[PLAIN], seed)
+            dataset = data.load("gaussian", plain, seed)
             floor.append(_distance(*metrics.gaussian_fit(dataset.array)))
-            source = draws.Source(games[PLAIN], dataset, seed, setup.dtype)
             for name, gan in gans.items():
                 gan.load_state(fresh_state(games[name], seed))
-            for curve in curves.values():
-                curve.append([])
-            for chunk in draws.plan(source, 0, epochs * per_epoch, None):
-                batch = source.draw(chunk)
-                for gan in gans.values():
-                    gan.train_trace(batch.X, batch.Z, Z_G=None, masks=batch.masks)
-                if chunk.stop % per_epoch == 0:
-                    for name, gan in gans.items():
-                        curves[name][-1].append(_toy_distance(gan))
-                    curves[AVERAGE][-1].append(_toy_distance(gans[PLAIN], ema=True))
-                bar.update(len(chunk))
+            source = draws.Source(plain, dataset, seed, setup.dtype)
+            found.append(_follow(gans, source, epochs, dataset.batch(np.arange(POINTS)), bar))
+    curves = {name: [curve[name] for curve, _ in found] for name in (*gans, AVERAGE)}
     return {
         "seeds": list(all_seeds),
-        "usual_epochs": usual,
+        "usual_epochs": plain.epochs,
         "epochs": epochs,
         "data": float(np.median(floor)),
         "curves": {name: finite(np.round(c, 6).tolist()) for name, c in curves.items()},
-        **summary(curves, usual),
+        "looks": {name: _median_looks([looks[name] for _, looks in found]) for name in gans},
+        **summary(curves, plain.epochs),
+    }
+
+
+def _follow(
+    gans: dict[str, GAN], source: draws.Source, epochs: int, points: np.ndarray, bar: Any
+) -> tuple[dict[str, list[float]], dict[str, list[dict[str, float]]]]:
+    """Train all of them on the draws of one seed: their distances by epoch, and looks at them after
+    the usual length and at the end."""
+    curves: dict[str, list[float]] = {name: [] for name in (*gans, AVERAGE)}
+    looks: dict[str, list[dict[str, float]]] = {name: [] for name in gans}
+    per_epoch = source.steps_per_epoch
+    ends = (min(source.recipe.epochs, epochs), epochs)
+    for chunk in draws.plan(source, 0, epochs * per_epoch, None):
+        batch = source.draw(chunk)
+        for gan in gans.values():
+            gan.train_trace(batch.X, batch.Z, Z_G=None, masks=batch.masks)
+        bar.update(len(chunk))
+        epoch, rest = divmod(chunk.stop, per_epoch)
+        if rest:
+            continue
+        for name, gan in gans.items():
+            curves[name].append(_toy_distance(gan))
+            looks[name] += [_look(gan, points) for end in ends if end == epoch]
+        curves[AVERAGE].append(_toy_distance(gans[PLAIN], ema=True))
+    return curves, looks
+
+
+def _look(gan: GAN, points: np.ndarray) -> dict[str, float]:
+    """How D and G stand: the norm of G's gradient per example, D's mean score of real points, and
+    the standard deviation of its logits over these and as many samples."""
+    noise = rng.Stream(0, rng.EVALUATION)
+    Z = rng.latent(gan.recipe, noise, range(1), (len(points),))[0].astype(points.dtype)
+    both = np.concatenate([points, gan.generate(Z)])
+    logits = gan.discriminate(both).astype(np.float64)
+    return {
+        "G_gradient": gradient_norm(gan.gradients(points, Z), "generator") / len(points),
+        "D_x": float(sigmoid(logits[: len(points)]).mean()),
+        "D_contrast": float(logits.std()),
+    }
+
+
+def _median_looks(seeds: list[list[dict[str, float]]]) -> dict[str, list[float | None]]:
+    """By figure, its medians over seeds: after the usual length, and at the end."""
+    names = seeds[0][0]
+    return {
+        name: finite([float(np.median([looks[i][name] for looks in seeds])) for i in (0, 1)])
+        for name in names
     }
 
 
@@ -93,9 +134,9 @@ def _distance(mean: np.ndarray, cov: np.ndarray) -> float:
 
 def summary(curves: dict[str, list[list[float]]], usual: int) -> dict[str, Any]:
     """Of each change, over seeds: the distance at the usual length, the least ever, the median of
-    the last half and the last; the last half's as so many times the plain one's, and the share of
-    the seeds in which it is `nearer` than the plain one's. None stands for a distance without
-    bound."""
+    the last half and the last; the last half's as so many times the plain one's; the share of the
+    seeds in which it is `nearer` than the plain one's, and of those that stood `still` in the last
+    tenth. None stands for a distance without bound."""
     rows: dict[str, dict[str, Any]] = {}
     plain_late = _late(np.array(curves[PLAIN]))
     for name, curve in curves.items():
@@ -108,6 +149,7 @@ def summary(curves: dict[str, list[list[float]]], usual: int) -> dict[str, Any]:
             "late_spread": [float(late.min()), float(late.max())],
             "last": float(np.median(values[:, -1])),
             "nearer": float(np.mean(late < plain_late)),
+            "still": float(np.mean(_stood_still(values))),
         }
     plain = rows[PLAIN]["late"]
     for row in rows.values():
@@ -119,6 +161,12 @@ def summary(curves: dict[str, list[list[float]]], usual: int) -> dict[str, Any]:
 def _late(curves: np.ndarray) -> np.ndarray:
     """Of each seed's curve (seeds, epochs) the median of the last half."""
     return np.median(curves[:, curves.shape[1] // 2 :], axis=1)
+
+
+def _stood_still(curves: np.ndarray) -> np.ndarray:
+    """Of each seed's curve (seeds, epochs) whether it moved by less than 1% in the last tenth."""
+    ends = curves[:, -max(curves.shape[1] // 10, 2) :]
+    return np.isfinite(ends).all(1) & (ends.max(1) <= 1.01 * ends.min(1))
 
 
 def _verdict(row: dict[str, Any]) -> str:
@@ -162,4 +210,22 @@ def words(toy: dict[str, Any]) -> str:
         if name != PLAIN:
             verdicts.setdefault(_verdict(row), []).append(f"{name} ({_number(row['late'])})")
     said = [f"{', '.join(names)} {kind}" for kind, names in verdicts.items()]
-    return " ".join([*parts, f"Over that half, {'; '.join(said)}."])
+    return " ".join([*parts, f"Over that half, {'; '.join(said)}.", _standstill(toy)])
+
+
+def _standstill(toy: dict[str, Any]) -> str:
+    """Whether it still moved in the end, in words, and what had become of D."""
+    rows, look, n = toy["summary"], toy["looks"][PLAIN], len(toy["seeds"])
+    counts = [f"{name} {row['still'] * n:.0f}" for name, row in rows.items() if name != PLAIN]
+    still = rows[PLAIN]["still"]
+    said = f"In the last tenth it stood still in {still * n:.0f} of {n} seeds"
+    said += f" ({', '.join(counts)})" if counts else ""
+    (was, contrast), (before, gradient) = look["D_contrast"], look["G_gradient"]
+    blind = None not in (was, contrast) and contrast * BLIND < was
+    if still < 0.5 or not blind:
+        return f"{said}."
+    return (
+        f"{said}: this is no equilibrium but a D that sees nothing. Its logits of all points and"
+        f" samples differ by {contrast:.1g} (after the usual length {was:.1g}), it says"
+        f" {look['D_x'][1]:.2f} of everything, and G's gradient is {gradient:.1g} ({before:.1g})."
+    )

@@ -19,7 +19,7 @@ import numpy as np
 from .. import data, draws, plots, rng
 from ..backend import GAN
 from ..spec import Adam, Loss, Recipe, losses, on_data, recipe
-from . import Setup, figure, save, times
+from . import Setup, figure, gradient_norm, save, times
 
 STEPS = 500
 WIDTH, BATCH = 64, 128
@@ -74,9 +74,7 @@ def _look(gans: dict[str, GAN], X: np.ndarray, Z: np.ndarray) -> dict[str, float
     """G's gradients on the fixed Z, and the scores of D and C on it."""
     row = {}
     for name, gan in gans.items():
-        gradients = gan.gradients(X, Z, Z_G=None, masks=None)
-        own = [g for tensor, g in gradients.items() if tensor.startswith("generator.")]
-        row[name] = math.sqrt(sum(float((g.astype(np.float64) ** 2).sum()) for g in own))
+        row[name] = gradient_norm(gan.gradients(X, Z, Z_G=None, masks=None), "generator")
     D = gans["non_saturating"]
     logits = D.discriminate(D.generate(Z)).astype(np.float64)
     row["D_G_z"] = float(losses.sigmoid(logits).mean())
