@@ -69,6 +69,8 @@ EXPECTED: dict[str, tuple[Expected, ...]] = {
         Expected(("toy", "summary", "as it is", "late"), 0.1, 2, "it gets no nearer"),
         Expected(("toy", "summary", "as it is", "still"), 0.5, 1, "most seeds come to a stop"),
         Expected(("toy", "looks", "as it is", "D_contrast", 1), 0, 1e-4, "for D sees nothing"),
+        Expected(("toy", "noticed", "as it is", "seeds"), 5, 10, "the detector sees it"),
+        Expected(("toy", "noticed", "rates / 10", "seeds"), 0, 2, "but not where D still sees"),
         Expected(("toy", "summary", "rates / 10", "still"), 0, 0.2, "which smaller rates avoid"),
         Expected(("toy", "summary", "rates / 10", "times_plain"), 0, 0.5, "smaller rates help"),
         Expected(("toy", "summary", "averaging G's weights", "times_plain"), 0.3, 1.5, "does not"),

@@ -4,9 +4,11 @@ Each looks at numbers that a run has anyway (its trace, and the samples of an ep
 thing once, and never changes what is computed. What a run has noticed follows from its `steps.csv`
 and `metrics.jsonl` alone, so that a resumed run goes on where it stopped (`Watch.replay`).
 
-- *saturation*: D is so sure that the loss passes nothing on to G. The mean over the batch of the
-  derivative of L_G to D's logit is D(G(z)) under minimax and 1 - D(G(z)) under the non-saturating
-  loss (`spec.losses.grad_G`), so the trace's score is all it takes. An energy's derivative is 1.
+- *saturation*: G gets no gradient any more. Either the loss passes none on: the mean over the batch
+  of the derivative of L_G to D's logit is D(G(z)) under minimax and 1 - D(G(z)) under the
+  non-saturating loss (`spec.losses.grad_G`), so the trace's score is all it takes. (An energy's
+  derivative is 1.) Or D does, whose units are saturated: it scores everything alike, while at an
+  equilibrium two batches of examples still differ.
 - *collapse*: the samples have lost their diversity. Arora and Zhang 2017 look for duplicates
   among few samples; this is the distance that the closest fifth of all pairs do not exceed, as a
   share of the same among as many real examples.
@@ -29,6 +31,7 @@ WINDOW = 100  # steps whose mean counts as one reading
 PATIENCE = 3  # readings in a row before a saturated D is believed to stay so
 
 WEAK = 0.01  # of G's gradient: what a loss passes on no longer
+ALIKE = 3e-7  # between D's mean scores of two batches: rounding in float32, and nothing else
 UNBOUNDED = 50.0  # a loss per example, in nats or in margins: far past what float32 tells from 0
 GROWN = 10.0  # how many times its least reading an energy must be, too
 
@@ -90,7 +93,7 @@ class Watch:
         self.alarms: list[Alarm] = []
         self._real_spread = spread(real)
         self._rest: tuple[list[float], ...] = [], [], []
-        self._weak = 0
+        self._weak = self._blind = 0
         self._least = float("inf")
         loss = recipe.loss
         self._energy = loss.kind == "margin"
@@ -99,6 +102,7 @@ class Watch:
         tiny = recipe.flops_per_example * recipe.batch_size < TINY
         self._every = EVERY * (SELDOM if tiny else 1)
         self._period = WINDOW * (SELDOM if tiny else 1)
+        self._patience = (PATIENCE - 1) * self._period + WINDOW
         self._skip = 0
         self._looked = self._low = 0
         self._best = 0.0
@@ -116,14 +120,17 @@ class Watch:
         # Sums of lists: after a call of a framework nothing of this is left in the processor's
         # caches, and to fetch NumPy's functions would cost more than they save.
         loss_D, loss_G, score = self._rest
-        step = first_step - 1 + skipped - len(score)
+        held = len(score) - skipped
+        step = first_step - 1 - held
         loss_D += _listed(trace.loss_D)[skipped:]
         loss_G += _listed(trace.loss_G)[skipped:]
         score += _listed(trace.D_G_z2)[skipped:]
         at = 0
         while (end := at + WINDOW) <= len(score):
             level = max(abs(sum(loss_D[at:end])), abs(sum(loss_G[at:end]))) / self._unit
-            self._read(step + end, level, sum(score[at:end]) / WINDOW)
+            last = end - 1 - held
+            gap = abs(trace.D_x[last] - trace.D_G_z1[last])
+            self._read(step + end, level, sum(score[at:end]) / WINDOW, gap)
             at += self._period
         self._skip = max(at - len(score), 0)
         del loss_D[:at], loss_G[:at], score[:at]
@@ -155,11 +162,20 @@ class Watch:
             if row["step"] - self._looked >= self._every:
                 self._collapse(row["step"], row.get("diversity"))
 
-    def _read(self, step: int, level: float, D_G_z: float) -> None:
-        """One reading: the means over a window of the larger loss per example and of a score."""
+    def _read(self, step: int, level: float, D_G_z: float, gap: float) -> None:
+        """One reading: the means over a window of the larger loss per example and of a score; and
+        how far D's scores of real and generated examples lie apart in its last step."""
         self._signal = D_G_z if self._minimax else 1.0 if self._energy else 1 - D_G_z
         if self._signal < WEAK or self._weak:
             self._saturation(step, D_G_z)
+        self._blind = self._blind + 1 if gap <= ALIKE and not self._energy else 0
+        if self._blind >= PATIENCE:
+            self._raise(
+                "saturation", step,
+                f"D has scored real and generated examples alike ({D_G_z:.5f}) for {self._patience}"
+                " steps: its units are saturated, and G gets no gradient; train for less long, or"
+                " anew with a tenth of --lr-D and --lr-G",
+            )  # fmt: skip
         if level > UNBOUNDED or self._energy:
             self._divergence(step, level)
 
@@ -176,8 +192,7 @@ class Watch:
         )
         self._raise(
             "saturation", step,
-            f"D(G(z)) has been {D_G_z:.2g} on average for {(PATIENCE - 1) * self._period + WINDOW}"
-            f" steps: D is"
+            f"D(G(z)) has been {D_G_z:.2g} on average for {self._patience} steps: D is"
             f" {'sure' if minimax else 'fooled'}, and the loss passes on {self._signal:.1g} of its"
             f" gradient to G; try {cure}",
         )  # fmt: skip

@@ -35,8 +35,10 @@ def watched(
     return watch, Trace(*map(np.concatenate, zip(*traces, strict=True))), rows
 
 
-def trace_of(steps: int, loss_D: float = 1.0, loss_G: float = 1.0, D_G_z: float = 0.5) -> Trace:
-    columns = (loss_D, loss_G, 0.5, D_G_z, D_G_z)
+def trace_of(
+    steps: int, loss_D: float = 1.0, loss_G: float = 1.0, D_G_z: float = 0.5, D_x: float = 0.6
+) -> Trace:
+    columns = (loss_D, loss_G, D_x, D_G_z, D_G_z)
     return Trace(*(np.full(steps, value) for value in columns))
 
 
@@ -66,6 +68,40 @@ def test_saturation_is_the_formula_s_derivative() -> None:
     assert "fooled" in alarm.words and fooled.fields()["G_signal"] == pytest.approx(0.005)
     energy = detect.Watch(on_data(ganref.recipe("ebgan"), "ring", True), np.zeros((2, 2)))
     assert not energy.observe(1, trace_of(1000, D_G_z=0.0))
+
+
+def test_saturation_is_a_d_that_scores_everything_alike() -> None:
+    """And neither scores that happen to be equal now and then, nor equal energies."""
+
+    def alarms(recipe: Recipe, *gaps: float) -> list[detect.Alarm]:
+        watch, found = detect.Watch(recipe, np.zeros((2, 2))), []
+        for i, gap in enumerate(gaps):
+            found += watch.observe(100 * i + 1, trace_of(100, D_x=0.5 + gap))
+        return found
+
+    ring = ganref.recipe("ring")
+    (alarm,) = alarms(ring, 1e-3, 0.0, 2e-7, -2e-7, 0.0)
+    assert (alarm.kind, alarm.step) == ("saturation", 400) and "--lr-D" in alarm.words
+    assert not alarms(ring, 0.0, 0.0, 1e-5, 0.0, 0.0, -1e-5)
+    assert not alarms(on_data(ganref.recipe("ebgan"), "ring", True), *[0.0] * 9)
+
+
+def test_saturation_fires_where_the_toy_comes_to_a_stop() -> None:
+    watch, _, rows = watched(ganref.recipe("gaussian"), "gaussian", 20_000, seed=1)
+    assert [alarm.kind for alarm in watch.alarms] == ["saturation"]
+    assert "alike" in watch.alarms[0].words and watch.alarms[0].step > 5 * 2500
+    assert rows[-1]["warnings"] == ["saturation"]
+
+
+@pytest.mark.parametrize("chunks", [[2000], [1] * 2000, [125] * 16, [99, 1, 499, 1, 500, 900]])
+def test_scores_are_compared_at_the_same_steps_however_a_run_is_cut(chunks: list[int]) -> None:
+    trace = trace_of(2000)
+    trace.D_x[[99, 599, 1099]] = trace.D_G_z1[0]  # the last steps of the toy's readings
+    watch, at = detect.Watch(ganref.recipe("gaussian"), np.zeros((2, 2))), 0
+    for n in chunks:
+        watch.observe(at + 1, Trace(*(column[at : at + n] for column in trace)))
+        at += n
+    assert [alarm.step for alarm in watch.alarms] == [1100]
 
 
 @pytest.mark.parametrize("seed", [0, 1])

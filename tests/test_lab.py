@@ -11,7 +11,7 @@ from conftest import TOLD
 
 import ganref
 from ganref import lab
-from ganref.labs import Setup, collapse, dirac, fresh_state, oscillation, toy, vanishing
+from ganref.labs import Setup, collapse, dirac, fresh_state, oscillation, toy, toy_words, vanishing
 from ganref.spec import UserError
 
 # The vanishing gradient.
@@ -179,24 +179,28 @@ def test_the_words_on_oscillation_follow_the_figures(oscillated: dict) -> None:
     for late, phrase in ((0.001, "helped"), (1.0, "changed little"), (50.0, "made it worse")):
         curves = {toy.PLAIN: [[1.0] * 40], toy.PENALTY: [[late] * 40]}
         found = oscillated["toy"] | toy.summary(curves, 20)
-        assert phrase in toy.words(found)
+        assert phrase in toy_words.words(found)
     worse = {toy.PLAIN: [[1.0] * 20 + [9.0] * 20]}
-    assert "9.0 times worse" in toy.words(oscillated["toy"] | toy.summary(worse, 20))
+    assert "9.0 times worse" in toy_words.words(oscillated["toy"] | toy.summary(worse, 20))
 
 
 def test_a_toy_that_stands_still_is_told_from_an_equilibrium(oscillated: dict) -> None:
     found = copy.deepcopy(oscillated["toy"])
-    assert "stood still in 0 of 1" in toy.words(found) and "sees nothing" not in toy.words(found)
+    assert "stood still in 0 of 1" in toy_words.words(
+        found
+    ) and "sees nothing" not in toy_words.words(found)
     curves = {toy.PLAIN: [[5.0] * 30 + [1.0, 1.005] * 5], toy.SMALLER: [[5.0] * 39 + [1.0]]}
     found |= toy.summary(curves, 20)
+    found["noticed"] = {toy.PLAIN: {"steps": [20], "seeds": 1}}
     found["looks"][toy.PLAIN] = {
         "G_gradient": [0.1, 0.0], "D_x": [0.5, 0.5], "D_contrast": [0.2, 0.001]
     }  # fmt: skip
-    words = toy.words(found)
+    words = toy_words.words(found)
     assert "stood still in 1 of 1 seeds (rates / 10 0)" in words
+    assert "the detector noticed 1" in words
     assert "a D that sees nothing" in words and "it says 0.50 of everything" in words
     found["looks"][toy.PLAIN]["D_contrast"] = [0.2, 0.1]  # G alone stopped
-    assert "sees nothing" not in toy.words(found)
+    assert "sees nothing" not in toy_words.words(found)
     gone = {toy.PLAIN: [[1.0] * 39 + [math.inf]]}
     assert toy.summary(gone, 20)["summary"][toy.PLAIN]["still"] == 0
 

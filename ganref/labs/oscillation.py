@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import data, detect, draws, plots
 from ..spec import Adam, recipe
-from . import Setup, dirac, figure, save, toy, train
+from . import Setup, dirac, figure, save, toy, toy_words, train
 
 STEP, DIRAC_STEPS, R1, EMA = 0.1, 2000, 0.3, 0.995
 SIMULTANEOUS, ALTERNATING, FLOW = "simultaneous", "alternating", "continuous time"
@@ -94,7 +94,11 @@ def run_rates(setup: Setup, steps: int = RATE_STEPS) -> list[dict[str, Any]]:
 
 def finding(figures: dict[str, Any]) -> str:
     """What the figures say."""
-    parts = _dirac_words(figures["dirac"]), toy.words(figures["toy"]), _rate_words(figures["rates"])
+    parts = (
+        _dirac_words(figures["dirac"]),
+        toy_words.words(figures["toy"]),
+        _rate_words(figures["rates"]),
+    )
     return " ".join(parts)
 
 

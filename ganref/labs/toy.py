@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import data, draws, metrics, rng
+from .. import data, detect, draws, metrics, rng
 from ..backend import GAN
 from ..data.points import A, B
 from ..jsontext import finite
 from ..spec import Recipe, recipe
 from ..spec.losses import sigmoid
-from . import Setup, fresh_state, gradient_norm, times
+from . import Setup, fresh_state, gradient_norm
 
 EPOCHS = 1000  # 50 times the toy's usual length
 SEEDS = 10  # of three, the median said one thing on one backend and another on the next
 R1, EMA, SLOWER = 0.1, 0.999, 10.0
 PLAIN, AVERAGE = "as it is", "averaging G's weights"
 SMALLER, PENALTY = f"rates / {SLOWER:.0f}", f"R1 = {R1}"
-HELPED, HURT = 0.5, 2.0  # a distance of this many times the plain one is said to differ
-BLIND = 100.0  # D's logits differ so many times less than they did: it tells nothing apart
 POINTS = 500  # real ones, and as many samples, that D is asked about
-AGREE = 0.9  # if as many seeds say so: by chance nine of ten would once in 50 (sign test)
 
 
 def recipes() -> dict[str, Recipe]:
@@ -58,31 +55,45 @@ def run(setup: Setup, epochs: int = EPOCHS, seeds: int = SEEDS) -> dict[str, Any
                 gan.load_state(fresh_state(games[name], seed))
             source = draws.Source(plain, dataset, seed, setup.dtype)
             found.append(_follow(gans, source, epochs, dataset.batch(np.arange(POINTS)), bar))
-    curves = {name: [curve[name] for curve, _ in found] for name in (*gans, AVERAGE)}
+    curves = {name: [course.curves[name] for course in found] for name in (*gans, AVERAGE)}
+    looks = {name: _median_looks([course.looks[name] for course in found]) for name in gans}
     return {
         "seeds": list(all_seeds),
         "usual_epochs": plain.epochs,
         "epochs": epochs,
         "data": float(np.median(floor)),
         "curves": {name: finite(np.round(c, 6).tolist()) for name, c in curves.items()},
-        "looks": {name: _median_looks([looks[name] for _, looks in found]) for name in gans},
+        "looks": looks,
+        "noticed": {name: _count([course.noticed[name] for course in found]) for name in gans},
         **summary(curves, plain.epochs),
     }
 
 
+class Course(NamedTuple):
+    """What became of one seed, by change: the distances by epoch, the looks after the usual length
+    and at the end, and the step at which the detector noticed a D that passes nothing on."""
+
+    curves: dict[str, list[float]]
+    looks: dict[str, list[dict[str, float]]]
+    noticed: dict[str, int | None]
+
+
 def _follow(
     gans: dict[str, GAN], source: draws.Source, epochs: int, points: np.ndarray, bar: Any
-) -> tuple[dict[str, list[float]], dict[str, list[dict[str, float]]]]:
-    """Train all of them on the draws of one seed: their distances by epoch, and looks at them after
-    the usual length and at the end."""
+) -> Course:
+    """Train all of them on the draws of one seed."""
     curves: dict[str, list[float]] = {name: [] for name in (*gans, AVERAGE)}
     looks: dict[str, list[dict[str, float]]] = {name: [] for name in gans}
     per_epoch = source.steps_per_epoch
     ends = (min(source.recipe.epochs, epochs), epochs)
+    watches = {
+        name: detect.Watch(gan.recipe, points[: detect.SAMPLES]) for name, gan in gans.items()
+    }
     for chunk in draws.plan(source, 0, epochs * per_epoch, None):
         batch = source.draw(chunk)
-        for gan in gans.values():
-            gan.train_trace(batch.X, batch.Z, Z_G=None, masks=batch.masks)
+        for name, gan in gans.items():
+            trace = gan.train_trace(batch.X, batch.Z, Z_G=None, masks=batch.masks)
+            watches[name].observe(chunk.start + 1, trace)
         bar.update(len(chunk))
         epoch, rest = divmod(chunk.stop, per_epoch)
         if rest:
@@ -91,7 +102,16 @@ def _follow(
             curves[name].append(_toy_distance(gan))
             looks[name] += [_look(gan, points) for end in ends if end == epoch]
         curves[AVERAGE].append(_toy_distance(gans[PLAIN], ema=True))
-    return curves, looks
+    return Course(curves, looks, {name: _noticed(watch) for name, watch in watches.items()})
+
+
+def _noticed(watch: detect.Watch) -> int | None:
+    """The step at which the detector of saturation noticed something."""
+    return next((alarm.step for alarm in watch.alarms if alarm.kind == "saturation"), None)
+
+
+def _count(steps: list[int | None]) -> dict[str, Any]:
+    return {"steps": steps, "seeds": sum(step is not None for step in steps)}
 
 
 def _look(gan: GAN, points: np.ndarray) -> dict[str, float]:
@@ -167,65 +187,3 @@ def _stood_still(curves: np.ndarray) -> np.ndarray:
     """Of each seed's curve (seeds, epochs) whether it moved by less than 1% in the last tenth."""
     ends = curves[:, -max(curves.shape[1] // 10, 2) :]
     return np.isfinite(ends).all(1) & (ends.max(1) <= 1.01 * ends.min(1))
-
-
-def _verdict(row: dict[str, Any]) -> str:
-    ratio = row["times_plain"]
-    if ratio is not None and HELPED < ratio < HURT:
-        return "changed little"
-    better = ratio is not None and ratio <= HELPED
-    if (row["nearer"] if better else 1 - row["nearer"]) < AGREE:
-        return "did what the seeds do not agree on"
-    return "helped" if better else "made it worse"
-
-
-def _number(distance: float | None) -> str:
-    return "without bound" if distance is None else f"{distance:.3g}"
-
-
-def _course(plain: dict[str, Any], epochs: int) -> str:
-    """What became of the toy as it is, in words."""
-    on = f"training on for {epochs:,} epochs"
-    if plain["late"] is None or plain["usual"] is None:
-        return f"{on} {'made it diverge' if plain['late'] is None else 'brought it back'}"
-    worse = plain["late"] / max(plain["usual"], 1e-12)
-    if worse > HURT:
-        return f"{on} made it {times(worse)} worse"
-    if worse < HELPED:
-        return f"{on} made it {times(1 / worse)} better"
-    return f"{on} changed little"
-
-
-def words(toy: dict[str, Any]) -> str:
-    """What the toy's figures say."""
-    rows, plain = toy["summary"], toy["summary"][PLAIN]
-    parts = [
-        f"The toy's Fréchet distance was {_number(plain['usual'])} after its usual"
-        f" {toy['usual_epochs']} epochs (median of {len(toy['seeds'])} seeds; its training points"
-        f" themselves: {toy['data']:.1g}); {_course(plain, toy['epochs'])} (median of the last half"
-        f" {_number(plain['late'])}, least on the way {_number(plain['least'])})."
-    ]
-    verdicts: dict[str, list[str]] = {}
-    for name, row in rows.items():
-        if name != PLAIN:
-            verdicts.setdefault(_verdict(row), []).append(f"{name} ({_number(row['late'])})")
-    said = [f"{', '.join(names)} {kind}" for kind, names in verdicts.items()]
-    return " ".join([*parts, f"Over that half, {'; '.join(said)}.", _standstill(toy)])
-
-
-def _standstill(toy: dict[str, Any]) -> str:
-    """Whether it still moved in the end, in words, and what had become of D."""
-    rows, look, n = toy["summary"], toy["looks"][PLAIN], len(toy["seeds"])
-    counts = [f"{name} {row['still'] * n:.0f}" for name, row in rows.items() if name != PLAIN]
-    still = rows[PLAIN]["still"]
-    said = f"In the last tenth it stood still in {still * n:.0f} of {n} seeds"
-    said += f" ({', '.join(counts)})" if counts else ""
-    (was, contrast), (before, gradient) = look["D_contrast"], look["G_gradient"]
-    blind = None not in (was, contrast) and contrast * BLIND < was
-    if still < 0.5 or not blind:
-        return f"{said}."
-    return (
-        f"{said}: this is no equilibrium but a D that sees nothing. Its logits of all points and"
-        f" samples differ by {contrast:.1g} (after the usual length {was:.1g}), it says"
-        f" {look['D_x'][1]:.2f} of everything, and G's gradient is {gradient:.1g} ({before:.1g})."
-    )
