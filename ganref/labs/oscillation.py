@@ -1,10 +1,10 @@
-"""Past the equilibrium: a GAN that circles instead of converging, and what helps.
+"""Past the equilibrium: what becomes of a GAN that trains on, and what helps.
 
-The Dirac-GAN (`dirac`) shows the mechanism against closed forms; the toy of 001, trained for 50
-times its usual length (`toy`), what becomes of it in a network; and a mixture at rates far too
-large, losses that grow without bound. What is tried against it: smaller learning rates, averaging
-G's weights (Yazıcı et al. 2019), and a gradient penalty on D at the real data (R1; Mescheder,
-Geiger and Nowozin 2018).
+The Dirac-GAN (`dirac`) circles instead of converging, as its closed forms say; the toy of 001,
+trained for 50 times its usual length (`toy`), comes to a stop beside its equilibrium; and a mixture
+at rates far too large has losses that grow without bound. What is tried: smaller learning rates,
+averaging G's weights (Yazıcı et al. 2019), and a gradient penalty on D at the real data (R1;
+Mescheder, Geiger and Nowozin 2018).
 """
 
 from __future__ import annotations

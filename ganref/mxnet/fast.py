@@ -148,41 +148,71 @@ def unroll(recipe: Recipe, size: int, batch: int, inputs: dict[str, Symbol]) -> 
 def _step(
     recipe: Recipe, batch: int, now: dict[str, Symbol], state: list[Symbol]
 ) -> tuple[list[Symbol], Symbol, Symbol, Symbol]:
-    """`steps.step` in symbols; D sees real and fake examples in one pass."""
-    (G, D), loss, updates = recipe.networks, recipe.loss, recipe.G_updates
+    """`steps.step` in symbols."""
+    G, D = recipe.networks
+    updates = recipe.G_updates
     of_D, of_G = state[:3], state[3:]
-    a, b = (_rows(now["adam"], 2 + 2 * updates)[i::2] for i in (0, 1))
+    rates = _rows(now["adam"], 2 + 2 * updates)
     masks = {name: _rows(now[name], recipe.passes) for name in D.dropouts}
-    nothing = S.zeros_like(S.slice_axis(now["adam"], axis=0, begin=0, end=1))
-    by_G = symbols.forward(G, now["Z"], of_G[0], batch)
-    both = S.concat(now["X"], by_G.y, dim=0)
-    pair = {name: S.concat(*mask[:2], dim=0) for name, mask in masks.items()}
-    seen = symbols.forward(D, both, of_D[0], 2 * batch, pair)
-    slope = symbols.grad_D(loss, seen.y, now["is_real"], batch)
-    _, grads = symbols.backward(D, slope, seen)
-    penalty = nothing
-    if loss.r1:
-        kept = {name: mask[0] for name, mask in masks.items()}
-        penalty, more = symbols.gradient_penalty(D, loss, now["X"], of_D[0], batch, kept)
-        grads = [S.elemwise_add(*pair) for pair in zip(grads, more, strict=True)]
-    of_D = symbols.adam(recipe.adam_D, of_D, symbols.joined(grads), a[0], b[0], batch)
     latents = _rows(now["Z_G"], updates) if recipe.fresh_Z else [now["Z"]] * updates
+    by_G = symbols.forward(G, now["Z"], of_G[0], batch)
+    of_D, out_D, penalty = _update_D(recipe, batch, now, masks, by_G.y, of_D, rates[:2])
     for j in range(updates):
         if j or recipe.fresh_Z:
             by_G = symbols.forward(G, latents[j], of_G[0], batch)
         kept = {name: mask[2 + j] for name, mask in masks.items()}
-        moved = symbols.forward(D, by_G.y, of_D[0], batch, kept)
-        repelled, d_codes = nothing, None
-        if loss.repelling:
-            repelled, d_codes = (
-                x * loss.repelling for x in symbols.pulling_away(moved.codes, batch)
-            )
-        slope = symbols.grad_G(loss, moved.y, batch)
-        d_fake_X, _ = symbols.backward(D, slope, moved, d_codes)
-        _, grads = symbols.backward(G, d_fake_X, by_G)
-        grad = symbols.joined(grads)
-        of_G = symbols.adam(recipe.adam_G, of_G, grad, a[1 + j], b[1 + j], batch, recipe.ema)
-    return of_D + of_G, seen.y, moved.y, S.concat(penalty, repelled, dim=0)
+        own = rates[2 + 2 * j :][:2]
+        of_G, out_G, repelled = _update_G(recipe, batch, kept, by_G, of_D[0], of_G, own)
+    # Both losses' other terms, a number each; 0 where there is none.
+    nothing = S.zeros_like(S.slice_axis(now["adam"], axis=0, begin=0, end=1))
+    more = [nothing if term is None else term for term in (penalty, repelled)]
+    return of_D + of_G, out_D, out_G, S.concat(*more, dim=0)
+
+
+def _update_D(
+    recipe: Recipe,
+    batch: int,
+    now: dict[str, Symbol],
+    masks: dict[str, list[Symbol]],
+    fake_X: Symbol,
+    of_D: list[Symbol],
+    rates: list[Symbol],
+) -> tuple[list[Symbol], Symbol, Symbol | None]:
+    """(D's state, its outputs on real and fake examples in one pass, R1 if there is any)."""
+    D, loss = recipe.discriminator, recipe.loss
+    both = S.concat(now["X"], fake_X, dim=0)
+    pair = {name: S.concat(*mask[:2], dim=0) for name, mask in masks.items()}
+    seen = symbols.forward(D, both, of_D[0], 2 * batch, pair)
+    slope = symbols.grad_D(loss, seen.y, now["is_real"], batch)
+    _, grads = symbols.backward(D, slope, seen)
+    penalty = None
+    if loss.r1:
+        kept = {name: mask[0] for name, mask in masks.items()}
+        penalty, more = symbols.gradient_penalty(D, loss, now["X"], of_D[0], batch, kept)
+        grads = [S.elemwise_add(*terms) for terms in zip(grads, more, strict=True)]
+    return symbols.adam(recipe.adam_D, of_D, symbols.joined(grads), rates, batch), seen.y, penalty
+
+
+def _update_G(
+    recipe: Recipe,
+    batch: int,
+    masks: dict[str, Symbol],
+    by_G: symbols.Pass,
+    weights_D: Symbol,
+    of_G: list[Symbol],
+    rates: list[Symbol],
+) -> tuple[list[Symbol], Symbol, Symbol | None]:
+    """(G's state, D's outputs on its samples, the repelling term if there is one)."""
+    (G, D), loss = recipe.networks, recipe.loss
+    seen = symbols.forward(D, by_G.y, weights_D, batch, masks)
+    repelled, d_codes = None, None
+    if loss.repelling:
+        terms = symbols.pulling_away(seen.codes, batch)
+        repelled, d_codes = (loss.repelling * term for term in terms)
+    d_fake_X, _ = symbols.backward(D, symbols.grad_G(loss, seen.y, batch), seen, d_codes)
+    _, grads = symbols.backward(G, d_fake_X, by_G)
+    moved = symbols.adam(recipe.adam_G, of_G, symbols.joined(grads), rates, batch, recipe.ema)
+    return moved, seen.y, repelled
 
 
 def _rows(symbol: Symbol, n: int) -> list[Symbol]:

@@ -186,13 +186,13 @@ def adam(
     spec: Adam,
     own: list[Symbol],
     grad: Symbol,
-    a: Symbol,
-    b: Symbol,
+    rates: list[Symbol],
     batch: int,
     ema: float = 0,
 ) -> list[Symbol]:
-    """Weights, both moments and averages (if any) after p -= m / (sqrt(v) * a + b)."""
-    (p, m, v), averages = own[:3], own[3:]
+    """Weights, both moments and averages (if any) after p -= m / (sqrt(v) * a + b), with
+    `rates` (a, b)."""
+    (p, m, v), averages, (a, b) = own[:3], own[3:], rates
     if spec.mean_gradients:
         grad = grad * (1 / batch)
     m = S.broadcast_add(m * spec.beta1, grad * (1 - spec.beta1))
