@@ -7,8 +7,8 @@ and `metrics.jsonl` alone, so that a resumed run goes on where it stopped (`Watc
 - *saturation*: G gets no gradient any more. Either the loss passes none on: the mean over the batch
   of the derivative of L_G to D's logit is D(G(z)) under minimax and 1 - D(G(z)) under the
   non-saturating loss (`spec.losses.grad_G`), so the trace's score is all it takes. (An energy's
-  derivative is 1.) Or D does, whose units are saturated: it scores everything alike, while at an
-  equilibrium two batches of examples still differ.
+  derivative is 1.) Or D passes none on, most often for its units are saturated: it scores
+  everything alike, while at an equilibrium the scores of two batches still differ.
 - *collapse*: the samples have lost their diversity. Arora and Zhang 2017 look for duplicates
   among few samples; this is the distance that the closest fifth of all pairs do not exceed, as a
   share of the same among as many real examples.
@@ -173,8 +173,8 @@ class Watch:
             self._raise(
                 "saturation", step,
                 f"D has scored real and generated examples alike ({D_G_z:.5f}) for {self._patience}"
-                " steps: its units are saturated, and G gets no gradient; train for less long, or"
-                " anew with a tenth of --lr-D and --lr-G",
+                " steps: it tells nothing apart, and G's gradient is rounding at best; train for"
+                " less long, or anew with a tenth of --lr-D and --lr-G",
             )  # fmt: skip
         if level > UNBOUNDED or self._energy:
             self._divergence(step, level)

@@ -20,6 +20,7 @@ SEEDS = 10  # of three, the median said one thing on one backend and another on 
 R1, EMA, SLOWER = 0.1, 0.999, 10.0
 PLAIN, AVERAGE = "as it is", "averaging G's weights"
 SMALLER, PENALTY = f"rates / {SLOWER:.0f}", f"R1 = {R1}"
+CHANGES = (PLAIN, AVERAGE, SMALLER, PENALTY)
 POINTS = 500  # real ones, and as many samples, that D is asked about
 
 
@@ -55,7 +56,7 @@ def run(setup: Setup, epochs: int = EPOCHS, seeds: int = SEEDS) -> dict[str, Any
                 gan.load_state(fresh_state(games[name], seed))
             source = draws.Source(plain, dataset, seed, setup.dtype)
             found.append(_follow(gans, source, epochs, dataset.batch(np.arange(POINTS)), bar))
-    curves = {name: [course.curves[name] for course in found] for name in (*gans, AVERAGE)}
+    curves = {name: [course.curves[name] for course in found] for name in CHANGES}
     looks = {name: _median_looks([course.looks[name] for course in found]) for name in gans}
     return {
         "seeds": list(all_seeds),
@@ -82,7 +83,7 @@ def _follow(
     gans: dict[str, GAN], source: draws.Source, epochs: int, points: np.ndarray, bar: Any
 ) -> Course:
     """Train all of them on the draws of one seed."""
-    curves: dict[str, list[float]] = {name: [] for name in (*gans, AVERAGE)}
+    curves: dict[str, list[float]] = {name: [] for name in CHANGES}
     looks: dict[str, list[dict[str, float]]] = {name: [] for name in gans}
     per_epoch = source.steps_per_epoch
     ends = (min(source.recipe.epochs, epochs), epochs)
