@@ -36,10 +36,11 @@ UNBOUNDED = 50.0  # a loss per example, in nats or in margins: far past what flo
 GROWN = 10.0  # how many times its least reading an energy must be, too
 
 SAMPLES = 48  # 1,128 pairs: enough for a fifth of them, and cheap
+PAIRS = np.triu_indices(SAMPLES, 1)
 CLOSEST = 0.2  # of the pairs: more than the 12% that share one of eight modes, fewer than 33%
 EVERY = 250  # steps between two looks at samples
 # A look costs some 0.1 ms. Where a step is as short as a toy's, all this is done less often.
-TINY, SELDOM = 1e6, 5  # FLOPs of a step; how many times less often
+TINY, SELDOM, RARELY = 1e6, 5, 10  # FLOPs of a step; how many times less often it reads and looks
 LOW, HIGH = 0.2, 0.35  # a diversity that is lost, and one that was had
 NEVER = 10_000  # steps after which diversity that never came counts as lost
 
@@ -60,19 +61,18 @@ def spread(examples: np.ndarray) -> float:
     if n < 2:
         return float("nan")
     rows = examples[:n].reshape(n, -1).astype(np.float64)
+    first, second = PAIRS if n == SAMPLES else np.triu_indices(n, 1)
     in_plane = rows.shape[1] == 2
     if in_plane:  # half the time, which shows beside the steps of a toy
-        points = rows.view(np.complex128)
-        pairs = abs(points - points.T)
+        points = rows.view(np.complex128).ravel()
+        pairs = abs(points.take(first) - points.take(second))
     else:
         # With the mean at the origin, the products do not cancel where the spread is small.
         rows -= np.add.reduce(rows) / n
         products = rows @ rows.T
         squares = products.diagonal()
-        pairs = squares + squares[:, None] - 2 * products
-    # The matrix holds every pair twice and n zeros, which come first.
-    place = n + int(CLOSEST * n * (n - 1))
-    pairs = pairs.ravel()
+        pairs = (squares + squares[:, None] - 2 * products)[first, second]
+    place = int(CLOSEST * len(pairs))
     pairs.partition(place)
     found = float(pairs[place])
     return found if in_plane else math.sqrt(max(found, 0.0))
@@ -100,7 +100,7 @@ class Watch:
         self._minimax = not self._energy and loss.generator == "minimax"
         self._unit = WINDOW * (recipe.batch_size if loss.reduction == "sum" else 1)
         tiny = recipe.flops_per_example * recipe.batch_size < TINY
-        self._every = EVERY * (SELDOM if tiny else 1)
+        self._every = EVERY * (RARELY if tiny else 1)
         self._period = WINDOW * (SELDOM if tiny else 1)
         self._patience = (PATIENCE - 1) * self._period + WINDOW
         self._skip = 0
@@ -112,11 +112,11 @@ class Watch:
     def observe(self, first_step: int, trace: Trace) -> list[Alarm]:
         """Take in the trace of consecutive steps, numbered from 1, as arrays or as lists; what is
         new in it."""
-        before = len(self.alarms)
-        skipped = min(self._skip, len(trace.loss_D))
-        self._skip -= skipped
-        if skipped == len(trace.loss_D):
+        n, skipped = len(trace.loss_D), self._skip
+        self._skip = max(skipped - n, 0)
+        if n <= skipped:
             return []
+        before = len(self.alarms)
         # Sums of lists: after a call of a framework nothing of this is left in the processor's
         # caches, and to fetch NumPy's functions would cost more than they save.
         loss_D, loss_G, score = self._rest
@@ -138,7 +138,7 @@ class Watch:
 
     def inspect(self, step: int, samples: np.ndarray) -> list[Alarm]:
         """Look at samples (n, *data) drawn after that step, always from the same noise; what is
-        new. Most calls return at once: a look comes every 250 steps, or 1,250 tiny ones."""
+        new. Most calls return at once: a look comes every 250 steps, or 2,500 tiny ones."""
         if step - self._looked < self._every:
             return []
         found = spread(samples) / self._real_spread if self._real_spread else float("nan")

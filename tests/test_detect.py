@@ -221,9 +221,9 @@ def test_the_steps_of_a_toy_are_read_and_looked_at_less_often() -> None:
     (alarm,) = watch.observe(1, trace)
     assert alarm.step == 1100 and "for 1100 steps" in alarm.words
     assert watch.fields()["G_signal"] == pytest.approx(1e-3)
-    watch.inspect(1125, generator.standard_normal((48, 2)))
+    watch.inspect(2375, generator.standard_normal((48, 2)))
     assert watch.fields()["diversity"] is None
-    watch.inspect(1250, generator.standard_normal((48, 2)))
+    watch.inspect(2500, generator.standard_normal((48, 2)))
     assert watch.fields()["diversity"] == pytest.approx(1, abs=0.3)
 
 
