@@ -84,7 +84,9 @@ def load(path: Path) -> Checkpoint:
         if meta["format"] != FORMAT:
             found = f"{meta['format']!r:.20}"
             raise UserError(f"checkpoint format {found}; this version reads {FORMAT}")
-        if meta.pop("sha256") != _digest(meta, state):
+        # Other text can mean the same numbers (1E-08): it is not what was written all the same.
+        as_written = json.dumps(meta, sort_keys=True) == text
+        if meta.pop("sha256") != _digest(meta, state) or not as_written:
             raise UserError("altered after it was written (its checksum does not fit)")
         plain = {name: meta[name] for name in PLAIN}
         checkpoint = Checkpoint(recipe=from_dict(meta["recipe"]), state=state, **plain)

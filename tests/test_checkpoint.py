@@ -69,6 +69,14 @@ def test_no_flipped_bit_goes_unnoticed(good: Path, tmp_path: Path, data: st.Data
     _refused(path)
 
 
+def test_other_text_for_the_same_numbers_is_refused(good: Path, tmp_path: Path) -> None:
+    path = tmp_path / "capital.safetensors"
+    blob = good.read_bytes()
+    assert b"1e-08" in blob
+    path.write_bytes(blob.replace(b"1e-08", b"1E-08", 1))  # one bit
+    _refused(path, "altered")
+
+
 @settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -97,7 +105,7 @@ def _with(path: Path, changes: dict, meta: dict | None = None) -> None:
     body = {"format": ckpt.FORMAT, "recipe": ckpt.to_dict(base.recipe)}
     body |= {name: getattr(base, name) for name in ckpt.PLAIN} | (meta or {})
     body["sha256"] = ckpt._digest(body, state)
-    path.write_bytes(serialise(state, metadata={"ganref": json.dumps(body)}))
+    path.write_bytes(serialise(state, metadata={"ganref": json.dumps(body, sort_keys=True)}))
 
 
 def test_tensors_that_do_not_fit(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from ganref import evaluate, jsontext, lab
 from ganref.data import load
-from ganref.labs import Setup, collapse, oscillation, toy, vanishing
+from ganref.labs import Setup, collapse, oscillation, toy, toy_words, vanishing
 from ganref.run import RunDirectory
 from ganref.spec import recipe
 
@@ -89,9 +89,10 @@ def test_a_toy_that_diverges_has_words(
 ) -> None:
     found = toy.summary({toy.PLAIN: [plain], toy.PENALTY: [other]}, 1)
     assert jsontext.finite(found) == found
-    about = {"usual_epochs": 1, "epochs": 2, "seeds": [0], "data": 0.1}
+    look = {"G_gradient": [0.1, None], "D_x": [0.5, None], "D_contrast": [0.1, None]}
+    about = {"usual_epochs": 1, "epochs": 2, "seeds": [0], "data": 0.1, "looks": {toy.PLAIN: look}}
     for phrase in says:
-        assert phrase in toy.words(about | found)
+        assert phrase in toy_words.words(about | found)
 
 
 def test_pictures_leave_out_what_is_null(tmp_path: Path) -> None:
