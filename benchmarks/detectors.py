@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from ganref import cli, jsontext
-from ganref.backend import BACKENDS, check_backend, is_installed
 from ganref.checkpoint import disk_errors
 from ganref.spec import recipe
 
 from . import report
 from .rounds import SETTLE, say
-from .workers import Failed, Worker
+from .workers import Failed, Worker, chosen_backends
 
 TARGET = 0.01
 
@@ -123,9 +122,7 @@ def main(argv: list[str] | None = None) -> int:
     names = args.recipes.split(",")
     for name in names:
         recipe(name)
-    backends = (args.backends or ",".join(b for b in BACKENDS if is_installed(b))).split(",")
-    for backend in backends:
-        check_backend(backend)
+    backends = chosen_backends(args.backends)
     with disk_errors(args.out):
         args.out.mkdir(parents=True, exist_ok=True)
     about = report.environment(args.threads or len(os.sched_getaffinity(0)), "cpu")

@@ -22,8 +22,9 @@ from pathlib import Path
 import numpy as np
 
 from ganref import cli
-from ganref.backend import check_backend
 from ganref.checkpoint import load_latest
+
+from .workers import chosen_backends
 
 RUNS = {
     "numpy": ["--backend", "numpy", "--steps", "4000"],
@@ -87,9 +88,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run the trials and print a line for each backend; exit code 1 if any ended differently."""
     options = parser().parse_args(argv)
-    backends, rng = options.backends.split(","), random.Random(options.seed)
-    for backend in backends:
-        check_backend(backend)
+    backends, rng = chosen_backends(options.backends), random.Random(options.seed)
     bad = 0
     with tempfile.TemporaryDirectory(prefix="ganref-kill-") as folder:
         for backend in backends:

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 from ganref import cli, jsontext
-from ganref.backend import BACKENDS, check_backend, is_installed
 from ganref.checkpoint import disk_errors
 from ganref.lab import LABS
 from ganref.labs import vanishing
@@ -32,7 +31,7 @@ from ganref.tolerances import promises
 
 from . import report
 from .rounds import say
-from .workers import finish
+from .workers import chosen_backends, finish
 
 LIMIT = 180.0  # seconds that a lab may take on its fastest backend
 
@@ -190,9 +189,7 @@ def main(argv: list[str] | None = None) -> int:
     for lab in labs:
         if lab not in LABS:
             raise UserError(f"unknown lab {lab!r}; there are {', '.join(LABS)}")
-    backends = (args.backends or ",".join(b for b in BACKENDS if is_installed(b))).split(",")
-    for backend in backends:
-        check_backend(backend)
+    backends = chosen_backends(args.backends)
     threads = args.threads or len(os.sched_getaffinity(0))
     with disk_errors(args.out):
         args.out.mkdir(parents=True, exist_ok=True)

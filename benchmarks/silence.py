@@ -20,14 +20,13 @@ from typing import Any
 import numpy as np
 
 from ganref import cli, detect, jsontext
-from ganref.backend import BACKENDS, check_backend, is_installed
 from ganref.checkpoint import disk_errors
 from ganref.run import RunDirectory
 from ganref.spec import RECIPES, recipe
 
 from . import report
 from .rounds import say
-from .workers import finish
+from .workers import chosen_backends, finish
 
 
 def parser() -> argparse.ArgumentParser:
@@ -101,9 +100,7 @@ def main(argv: list[str] | None = None) -> int:
     names = args.recipes.split(",")
     for name in names:
         recipe(name)
-    backends = (args.backends or ",".join(b for b in BACKENDS if is_installed(b))).split(",")
-    for backend in backends:
-        check_backend(backend)
+    backends = chosen_backends(args.backends)
     threads = args.threads or len(os.sched_getaffinity(0))
     with disk_errors(args.out):
         args.out.mkdir(parents=True, exist_ok=True)

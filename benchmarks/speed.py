@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from ganref import cli
-from ganref.backend import BACKENDS, check_backend, is_installed
 from ganref.checkpoint import disk_errors
 from ganref.spec import Recipe, UserError, recipe
 from ganref.spec.precision import DTYPES
@@ -18,6 +17,7 @@ from ganref.spec.precision import DTYPES
 from . import charts, gate, report, rounds
 from .measure import COMPILE
 from .rounds import say
+from .workers import chosen_backends
 
 MODES = ("plain", *COMPILE)
 
@@ -63,14 +63,9 @@ def variants(args: argparse.Namespace, shape: Recipe) -> list[tuple[str, str]]:
     for mode in modes:
         if mode not in MODES:
             raise UserError(f"unknown mode {mode!r}; there are {', '.join(MODES)}")
-    if args.backends:
-        names = args.backends.split(",")
-        for name in names:
-            check_backend(name)
-    else:
-        names = [name for name in BACKENDS if is_installed(name)]
-        if shape.convolves:
-            names.remove("numpy")
+    names = chosen_backends(args.backends)
+    if not args.backends and shape.convolves:
+        names.remove("numpy")
     out = [(name, mode) for name in names if name != "numpy" for mode in modes]
     # NumPy compiles nothing: it has one mode, the last of those asked for.
     own = [("numpy", mode) for mode in modes[-1:] if mode != "plain"]

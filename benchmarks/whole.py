@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from ganref import cli, data, draws
-from ganref.backend import BACKENDS, check_backend, is_installed
+from ganref.backend import BACKENDS
 from ganref.checkpoint import disk_errors
 from ganref.init import initial_weights
 from ganref.spec import recipe
 
 from . import report
-from .workers import finish
+from .workers import chosen_backends, finish
 
 SETTLE = 1.0
 
@@ -66,12 +66,7 @@ def plain_loop(args: argparse.Namespace) -> int:
 
 def commands(args: argparse.Namespace, threads: int) -> dict[tuple[str, str], list[str]]:
     """The commands by (backend, what): "command" is ours, "plain" the yardstick."""
-    if args.backends:
-        names = args.backends.split(",")
-        for name in names:
-            check_backend(name)
-    else:
-        names = [name for name in BACKENDS if is_installed(name)]
+    names = chosen_backends(args.backends)
     more = ["--recipe", args.recipe, "--threads", str(threads)]
     more += ["--steps", str(args.steps)] if args.steps else []
     how = ["--compile", args.compile] if args.compile else []

@@ -14,11 +14,23 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ganref.backend import BACKENDS, check_backend, is_installed
+
 ROOT = Path(__file__).parents[1]
 
 
 class Failed(Exception):
     """A variant refused, died or did not answer; the message says which, in one line."""
+
+
+def chosen_backends(asked: str | None) -> list[str]:
+    """The backends that `--backends` names, or all that are installed. Raises UserError."""
+    if not asked:
+        return [name for name in BACKENDS if is_installed(name)]
+    names = asked.split(",")
+    for name in names:
+        check_backend(name)
+    return names
 
 
 def environment(threads: int, cache: Path) -> dict[str, str]:

@@ -154,6 +154,10 @@ class Watch:
             "warnings": [alarm.kind for alarm in self.alarms],
         }
 
+    def noticed(self, kind: str) -> int | None:
+        """The step after which something of that kind was noticed."""
+        return next((alarm.step for alarm in self.alarms if alarm.kind == kind), None)
+
     def replay(self, trace: Trace, rows: Iterable[dict[str, Any]]) -> None:
         """Take in what a run has logged so far, from its first step: its trace and the rows of
         metrics.jsonl. What was noticed then is not said again."""
@@ -228,5 +232,5 @@ class Watch:
         return self.alarms[before:]
 
     def _raise(self, kind: str, step: int, words: str) -> None:
-        if kind not in (alarm.kind for alarm in self.alarms):
+        if self.noticed(kind) is None:
             self.alarms.append(Alarm(kind, step, f"step {step:,}: {words}"))

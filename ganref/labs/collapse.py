@@ -121,8 +121,7 @@ def _end(arm: dict[str, Any], samples: np.ndarray, watch: detect.Watch) -> None:
     arm["modes"].append(int(found["modes_covered"]))
     arm["high_quality"].append(found["high_quality"])
     arm["mode_kl"].append(found["mode_kl"])
-    steps = [alarm.step for alarm in watch.alarms if alarm.kind == "collapse"]
-    arm["noticed"].append(steps[0] if steps else None)
+    arm["noticed"].append(watch.noticed("collapse"))
 
 
 def summary(arms: dict[str, Any]) -> dict[str, Any]:

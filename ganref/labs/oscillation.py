@@ -86,8 +86,7 @@ def run_rates(setup: Setup, steps: int = RATE_STEPS) -> list[dict[str, Any]]:
                 diverged = chunk.start + 1 + int(bad[0])
                 break
             watch.observe(chunk.start + 1, trace)
-        noticed = [alarm.step for alarm in watch.alarms if alarm.kind == "divergence"]
-        first = noticed[0] if noticed else None
+        first = watch.noticed("divergence")
         rows.append({"rate": rate, "highest": highest, "noticed": first, "diverged": diverged})
     return rows
 

@@ -103,12 +103,8 @@ def _follow(
             curves[name].append(_toy_distance(gan))
             looks[name] += [_look(gan, points) for end in ends if end == epoch]
         curves[AVERAGE].append(_toy_distance(gans[PLAIN], ema=True))
-    return Course(curves, looks, {name: _noticed(watch) for name, watch in watches.items()})
-
-
-def _noticed(watch: detect.Watch) -> int | None:
-    """The step at which the detector of saturation noticed something."""
-    return next((alarm.step for alarm in watch.alarms if alarm.kind == "saturation"), None)
+    noticed = {name: watch.noticed("saturation") for name, watch in watches.items()}
+    return Course(curves, looks, noticed)
 
 
 def _count(steps: list[int | None]) -> dict[str, Any]:
