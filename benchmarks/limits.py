@@ -16,14 +16,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ganref import cli, jsontext
-from ganref.checkpoint import disk_errors
+from ganref import cli
+from ganref.output import strict_json
+from ganref.output.files import disk_errors
 from ganref.spec import Recipe, UserError, recipe
 from ganref.spec.layers import Conv, ConvTranspose, Layer
 from ganref.spec.networks import Network
 
 from . import report
-from .rates import fastest
+from .speed.rates import fastest
 from .workers import Failed, Worker
 
 PASSES = ("forward", "to input", "to weights")
@@ -145,7 +146,7 @@ def main(argv: list[str] | None = None) -> int:
               "load_after": os.getloadavg()}  # fmt: skip
     with disk_errors(args.out):
         args.out.mkdir(parents=True, exist_ok=True)
-        (args.out / "limits.json").write_text(jsontext.dumps(result))
+        (args.out / "limits.json").write_text(strict_json.dumps(result))
     print(f"written: {args.out / 'limits.json'}")
     return 0
 

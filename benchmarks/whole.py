@@ -18,10 +18,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ganref import cli, data, draws
+from ganref import cli, data
 from ganref.backend import BACKENDS
-from ganref.checkpoint import disk_errors
-from ganref.init import initial_weights
+from ganref.draws import batches
+from ganref.draws.weights import initial_weights
+from ganref.output.files import disk_errors
 from ganref.spec import recipe
 
 from . import report
@@ -50,14 +51,14 @@ def parser() -> argparse.ArgumentParser:
 def plain_loop(args: argparse.Namespace) -> int:
     """The program that is measured against: imports, data, weights, draws, plain steps."""
     cli.prepare_threads(args.threads)
-    plain = importlib.import_module(f"benchmarks.plain_{args.plain_loop}")
+    plain = importlib.import_module(f"benchmarks.speed.plain_{args.plain_loop}")
     chosen = recipe(args.recipe)
     dataset = data.load(chosen.data, chosen)
-    source = draws.Source(chosen, dataset, 0, "float32")
+    source = batches.Source(chosen, dataset, 0, "float32")
     gan = plain.create(chosen, initial_weights(chosen), "cpu", "float32")
     steps = args.steps or chosen.epochs_on(chosen.data) * source.steps_per_epoch
     losses: Any = None
-    for part in draws.plan(source, 0, steps, None):
+    for part in batches.plan(source, 0, steps, None):
         batch = source.draw(part)
         losses = gan.train_steps(batch.X, batch.Z, Z_G=batch.Z_G, masks=batch.masks)
     print(f"{steps} steps, loss_D {losses[0][-1]:.3f}, loss_G {losses[1][-1]:.3f}")
@@ -74,7 +75,7 @@ def commands(args: argparse.Namespace, threads: int) -> dict[tuple[str, str], li
     for name in names:
         ours = [sys.executable, "-m", "ganref.train", "--backend", name]
         out[name, "command"] = [*ours, *more, *how, "--device", "cpu"]
-        if importlib.util.find_spec(f"benchmarks.plain_{name}") is not None:
+        if importlib.util.find_spec(f"benchmarks.speed.plain_{name}") is not None:
             loop_of = [sys.executable, "-m", "benchmarks.whole", "--plain-loop", name]
             out[name, "plain"] = [*loop_of, *more]
     return out

@@ -1,4 +1,4 @@
-"""The other end of `benchmarks.measure`: one process for each variant, asked in turn."""
+"""The other end of `benchmarks.speed.measure`: one process for each variant, asked in turn."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Worker:
         mode: str,
         threads: int,
         timeout: float = 1800,
-        module: str = "benchmarks.measure",
+        module: str = "benchmarks.speed.measure",
     ) -> None:
         self.timeout = timeout
         self._cache = Path(tempfile.mkdtemp(prefix="ganref-bench-"))

@@ -7,7 +7,7 @@ loss_D, loss_G = gan.train_steps(X, Z)
 """
 
 from .backend import BACKENDS, load_backend
-from .init import initial_weights
+from .draws.weights import initial_weights
 from .spec import RECIPES, Recipe, UserError, recipe, with_tab
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The contract of a backend, the list of backends, and their lazy loading."""
+"""The contract of a backend, the list of backends, and the lazy loading of all that is optional."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Protocol, cast
 
 import numpy as np
@@ -140,6 +141,11 @@ def check_backend(name: str) -> Entry:
     return BACKENDS[name]
 
 
+def install(extra: str) -> str:
+    """The command that installs an extra of ganref."""
+    return f"pip install 'ganref[{extra}]'"
+
+
 def is_installed(name: str) -> bool:
     """Whether the framework of a backend is installed; nothing is imported."""
     return importlib.util.find_spec(check_backend(name).requires) is not None
@@ -150,7 +156,7 @@ def load_backend(name: str) -> Backend:
     entry = check_backend(name)
     # Read once, when the first framework brings OpenMP in; MXNet's import would leave one thread.
     os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))
-    cure = f"pip install 'ganref[{entry.extra}]'"
+    cure = install(entry.extra)
     if not is_installed(name):
         raise UserError(f"backend {name} needs {entry.requires}, which is not installed; {cure}")
     try:
@@ -158,3 +164,21 @@ def load_backend(name: str) -> Backend:
     except ImportError as error:
         reason = " ".join(str(error).split())
         raise UserError(f"backend {name} does not import here ({reason}); try {cure}") from error
+
+
+def need(
+    module: str, package: str, purpose: str = "", extra: str = "", cure: str = "", repair: str = ""
+) -> ModuleType:
+    """An optional module. Raises UserError if it is missing, with the `cure` (by default pip's
+    command for the `extra` of ganref that has it, or for the package), or broken, with the
+    `repair`; `purpose` says what asks for it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        who = f"{purpose} needs {package}, which" if purpose else package
+        cure = cure or (install(extra) if extra else f"run `pip install {package}`")
+        raise UserError(f"{who} is not installed; {cure}") from None
+    except Exception as error:  # PyTorch's companions raise RuntimeError beside another PyTorch
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        again = f"run `pip install --force-reinstall {package}` or see its installation page"
+        raise UserError(f"{package} is installed but broken ({why}); {repair or again}") from error

@@ -6,10 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from . import cli, jsontext, plots
+from . import cli
 from .backend import BACKENDS, is_installed
-from .parity import compare
-from .tolerances import KINDS
+from .output import plots, strict_json
+from .parity.lockstep import compare
+from .parity.tolerances import KINDS
 from .train import build_recipe, recipe_options
 
 
@@ -85,7 +86,7 @@ def main(argv: list[str] | None = None) -> int:
         progress="quiet" not in args,
     )
     with plots.disk_errors(out):
-        (out / "compare.json").write_text(jsontext.dumps(report, indent=1))
+        (out / "compare.json").write_text(strict_json.dumps(report, indent=1))
         plots.comparison(out / "compare.png", report)
     print(table(report))
     print(f"written: {out / 'compare.json'}, {out / 'compare.png'}")

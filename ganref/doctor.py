@@ -13,8 +13,8 @@ import time
 import numpy as np
 
 from . import cli
-from .backend import BACKENDS, is_installed, load_backend
-from .init import initial_weights
+from .backend import BACKENDS, install, is_installed, load_backend
+from .draws.weights import initial_weights
 from .spec import UserError, recipe
 
 
@@ -52,7 +52,7 @@ def probe(name: str) -> dict[str, object]:
 
 def diagnose(name: str) -> tuple[bool, str]:
     """(works, a line about it), tried in a process of its own, which may crash."""
-    cure = f"pip install 'ganref[{BACKENDS[name].extra}]'"
+    cure = install(BACKENDS[name].extra)
     if not is_installed(name):
         return False, f"missing: {BACKENDS[name].requires} is not installed; {cure}"
     command = [sys.executable, "-m", "ganref.doctor", "--probe", name]

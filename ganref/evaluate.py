@@ -13,13 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from . import cli, data, jsontext, plots, rng
-from .assessment import Result, cheap_metrics, evaluate_samples
+from . import cli, data
 from .backend import BACKENDS
-from .checkpoint import Checkpoint, find, write_atomically
-from .run import RunDirectory
+from .draws import rng
+from .metrics.report import Result, cheap_metrics, evaluate_samples
+from .output import plots, strict_json
+from .output.files import write_atomically
 from .sample import generate, restore
 from .spec import UserError
+from .training.checkpoint import Checkpoint, find
+from .training.run import RunDirectory
 
 __all__ = ["Result", "as_json", "cheap_metrics", "evaluate_samples", "main", "table"]
 
@@ -101,7 +104,7 @@ def main(argv: list[str] | None = None) -> int:
     }
     with plots.disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-    write_atomically(out / "evaluation.json", jsontext.dumps(report, indent=1).encode())
+    write_atomically(out / "evaluation.json", strict_json.dumps(report, indent=1).encode())
     shown = dataset.batch(np.arange(min(len(dataset), 1000 if samples.ndim == 2 else 64)))
     plots.beside(out / "evaluation.png", samples[: len(shown)], shown, recipe.name)
     print(f"{args.num:,} samples of {recipe.name} at step {checkpoint.step:,}, on {dataset.name}")

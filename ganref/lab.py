@@ -7,10 +7,11 @@ import time
 from pathlib import Path
 from types import ModuleType
 
-from . import cli, jsontext, plots
+from . import cli
 from .backend import BACKENDS, check_backend, load_backend
-from .checkpoint import write_atomically
 from .labs import Setup, collapse, oscillation, vanishing
+from .output import plots, strict_json
+from .output.files import write_atomically
 
 LABS: dict[str, ModuleType] = {
     "vanishing": vanishing,
@@ -59,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
         "finding": lab.finding(figures),
     }
     report, picture = out / f"{args.lab}.json", out / f"{args.lab}.png"
-    write_atomically(report, jsontext.dumps(about | {"figures": figures}, indent=1).encode())
+    write_atomically(report, strict_json.dumps(about | {"figures": figures}, indent=1).encode())
     lab.draw(picture, figures)
     print(about["finding"])
     print(f"written: {report}, {picture}")

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from . import cli, data, plots, rng
+from . import cli, data
 from .backend import BACKENDS, GAN, check_backend
-from .checkpoint import Checkpoint, find
-from .run import Config
+from .draws import rng
+from .output import plots
 from .spec import Recipe, UserError
 from .spec.precision import storage
+from .training.checkpoint import Checkpoint, find
+from .training.run import Config
 
 BATCH = 256
 

@@ -9,11 +9,12 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from . import cli, data, logger, loop
-from .backend import BACKENDS, check_backend, is_installed, load_backend
-from .checkpoint import Checkpoint, load_latest
-from .run import Config, RunDirectory
+from . import cli, data
+from .backend import BACKENDS, check_backend, install, is_installed, load_backend
 from .spec import RECIPES, TABS, Recipe, UserError, num_parameters, on_data, recipe, with_tab
+from .training import logger, loop
+from .training.checkpoint import Checkpoint, load_latest
+from .training.run import Config, RunDirectory
 
 # Options that define what is computed: a resumed run has them from its config.
 DEFINING = (
@@ -125,7 +126,7 @@ def listing() -> str:
     lines += [f"  {name:<14} {entry.description}" for name, entry in data.DATASETS.items()]
     lines.append("backends")
     for name, backend in BACKENDS.items():
-        cure = f"missing: pip install 'ganref[{backend.extra}]'"
+        cure = f"missing: {install(backend.extra)}"
         lines.append(f"  {name:<14} {'installed' if is_installed(name) else cure}")
     return "\n".join(lines)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import ganref
-from ganref.rng import DATA, DROPOUT, LATENT, LATENT_G, Stream, dropout_masks, latent
+from ganref.draws.rng import DATA, DROPOUT, LATENT, LATENT_G, Stream, dropout_masks, latent
 from ganref.spec import Recipe
 
 NARROW: dict[str, dict[str, Any]] = {

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..backend import need
 from ..spec.errors import UserError
-from .optional import progress_bar, require
+from .bars import progress_bar
 
 TRIES = 5
 # Seconds to connect, and between two pieces of an answer.
@@ -33,7 +34,7 @@ def cache_dir() -> Path:
     told = os.environ.get("GANREF_DATA")
     if told:
         return Path(told).expanduser().absolute()
-    pooch = require("pooch", "pooch", "the cache of downloads and decoded images")
+    pooch = need("pooch", "pooch", "the cache of downloads and decoded images", "data")
     return Path(pooch.os_cache("ganref"))
 
 
@@ -44,7 +45,7 @@ def fetch(file: File, folder: Path, progress: bool = True) -> Path:
     one or the next run; nothing has the file's name before its checksum is right. Raises UserError
     if no address gives the file, saying why for each.
     """
-    pooch = require("pooch", "pooch", "downloading data")
+    pooch = need("pooch", "pooch", "downloading data", "data")
     path = folder / file.name
     # Before the lock: a cache that is read-only may well be complete.
     if path.is_file() and pooch.hashes.hash_matches(str(path), file.checksum):

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..backend import need
 from ..spec.errors import UserError
 from ..spec.layers import Shape
-from .optional import progress_bar, require
+from .bars import progress_bar
 from .store import keep
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def fit_all(images: np.ndarray, shape: Shape, key: object) -> np.ndarray:
     if images.shape[1] == 1 and shape[0] == 3:
         # Not repeated in memory: every channel is the same bytes.
         return np.broadcast_to(fit_all(images, (1, *shape[1:]), key), (len(images), *shape))
-    pillow = require("PIL.Image", "Pillow", "resizing images")
+    pillow = need("PIL.Image", "Pillow", "resizing images", "data")
     pixels = images[:, 0] if images.shape[1] == 1 else images.transpose(0, 2, 3, 1)
 
     def rows() -> tuple[Iterator[np.ndarray], list[str]]:
@@ -159,7 +160,7 @@ def _is_image(name: str) -> bool:
 def _rows(
     source: Source, shape: Shape, strict: bool, mixed: bool, progress: bool, skipped: list[str]
 ) -> Iterator[np.ndarray]:
-    require("PIL.Image", "Pillow", "reading images")
+    need("PIL.Image", "Pillow", "reading images", "data")
     first: tuple[str, str] | None = None
     bar = progress_bar(progress, len(source.names), source.path.name, "image")
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..rng import DATA, Stream
+from ..draws.rng import DATA, Stream
 from ..spec.errors import UserError
 
 # The toy of 001: rows X·A + b, X ~ N(0, I).

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..backend import need
 from ..spec.errors import UserError
 from .download import File, cache_dir, fetch
-from .optional import require
 
 _IMAGES, _LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
 _MNIST = (
@@ -101,7 +101,7 @@ def read_mat(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
 
     Raises UserError for a file that is no .mat, or has no `X` of bytes (H, W, 3, N).
     """
-    scipy_io = require("scipy.io", "SciPy", "reading a .mat file")
+    scipy_io = need("scipy.io", "SciPy", "reading a .mat file", "data")
     wanted = "images of bytes (height, width, 3, number)"
     try:
         content = scipy_io.loadmat(path, variable_names=["X", "y"])
@@ -132,7 +132,7 @@ def pad32(images: np.ndarray) -> np.ndarray:
 def digits() -> tuple[np.ndarray, np.ndarray]:
     """scikit-learn's handwritten digits (Alpaydin and Kaynak 1998): images (1797, 1, 8, 8) of
     uint8, white on black, and classes (1797,). Raises UserError without scikit-learn."""
-    datasets = require("sklearn.datasets", "scikit-learn", "the data set digits")
+    datasets = need("sklearn.datasets", "scikit-learn", "the data set digits", "data")
     bunch = datasets.load_digits()
     # 17 grey levels, 0 to 16.
     images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import draws
 from ..backend import GAN, load_backend
-from ..checkpoint import disk_errors
-from ..init import initial_weights
-from ..plots import figure as figure
+from ..draws import batches
+from ..draws.weights import initial_weights
+from ..output.files import disk_errors
+from ..output.plots import figure as figure
 from ..spec.schema import Recipe
 from ..spec.state import state_shapes
 from ..spec.steps import Trace
@@ -62,9 +62,9 @@ def fresh_state(recipe: Recipe, seed: int) -> dict[str, np.ndarray]:
     return state
 
 
-def train(gan: GAN, source: draws.Source, steps: int) -> Iterator[tuple[range, Trace]]:
+def train(gan: GAN, source: batches.Source, steps: int) -> Iterator[tuple[range, Trace]]:
     """Train from step 0, handing on each chunk's steps and trace."""
-    for chunk in draws.plan(source, 0, steps, None):
+    for chunk in batches.plan(source, 0, steps, None):
         batch = source.draw(chunk)
         yield chunk, gan.train_trace(batch.X, batch.Z, Z_G=batch.Z_G, masks=batch.masks)
 

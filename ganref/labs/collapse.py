@@ -15,9 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import data, detect, draws, metrics, plots, rng
-from ..jsontext import finite
+from .. import data
+from ..draws import batches, rng
+from ..metrics import distances
+from ..output import plots
+from ..output.strict_json import finite
 from ..spec import Adam, Recipe, on_data, recipe
+from ..training import detectors
 from . import Setup, figure, fresh_state, save
 
 SEEDS, STEPS, LOOKS = 10, 3000, 6
@@ -67,14 +71,14 @@ def run(setup: Setup, seeds: int = SEEDS, steps: int = STEPS) -> dict[str, Any]:
             noise = rng.Stream(seed, rng.EVALUATION)
             Z = rng.latent(games[PLAIN], noise, range(1), (SAMPLES,))[0]
             watches = _begin(games, gans, arms, dataset, seed)
-            source = draws.Source(games[PLAIN], dataset, seed, setup.dtype)
-            for chunk in draws.plan(source, 0, steps, looks[0]):
+            source = batches.Source(games[PLAIN], dataset, seed, setup.dtype)
+            for chunk in batches.plan(source, 0, steps, looks[0]):
                 batch = source.draw(chunk)
                 for name, gan in gans.items():
                     trace = gan.train_trace(batch.X, batch.Z, Z_G=None, masks=batch.masks)
                     watches[name].observe(chunk.start + 1, trace)
                     if chunk.stop % source.steps_per_epoch == 0:
-                        watches[name].inspect(chunk.stop, gan.generate(Z[: detect.SAMPLES]))
+                        watches[name].inspect(chunk.stop, gan.generate(Z[: detectors.SAMPLES]))
                     if chunk.stop in looks:
                         samples = gan.generate(Z)
                         arms[name]["course"][-1].append(_judge(samples)["modes_covered"])
@@ -100,23 +104,23 @@ def code_size(game: Recipe) -> int:
 
 def _begin(
     games: dict[str, Recipe], gans: dict[str, Any], arms: dict[str, Any], dataset: Any, seed: int
-) -> dict[str, detect.Watch]:
+) -> dict[str, detectors.Watch]:
     """All arms at their first step, each with its detectors."""
-    real = dataset.batch(np.arange(detect.SAMPLES))
+    real = dataset.batch(np.arange(detectors.SAMPLES))
     for name, gan in gans.items():
         gan.load_state(fresh_state(games[name], seed))
         arms[name]["course"].append([])
-    return {name: detect.Watch(game, real) for name, game in games.items()}
+    return {name: detectors.Watch(game, real) for name, game in games.items()}
 
 
 def _judge(samples: np.ndarray) -> dict[str, float]:
     """The mixture's metrics; of samples that are not finite, that nothing is covered."""
     if not np.isfinite(samples).all():
         return {"modes_covered": 0.0, "high_quality": 0.0, "mode_kl": float(np.log(MODES))}
-    return metrics.mixture_metrics(samples, *data.modes("ring"))
+    return distances.mixture_metrics(samples, *data.modes("ring"))
 
 
-def _end(arm: dict[str, Any], samples: np.ndarray, watch: detect.Watch) -> None:
+def _end(arm: dict[str, Any], samples: np.ndarray, watch: detectors.Watch) -> None:
     found = _judge(samples)
     arm["modes"].append(int(found["modes_covered"]))
     arm["high_quality"].append(found["high_quality"])

@@ -14,8 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import data, detect, draws, plots
+from .. import data
+from ..draws import batches
+from ..output import plots
 from ..spec import Adam, recipe
+from ..training import detectors
 from . import Setup, dirac, figure, save, toy, toy_words, train
 
 STEP, DIRAC_STEPS, R1, EMA = 0.1, 2000, 0.3, 0.995
@@ -75,9 +78,9 @@ def run_rates(setup: Setup, steps: int = RATE_STEPS) -> list[dict[str, Any]]:
             width=32, batch_size=64, adam_D=Adam(rate, 0.5), adam_G=Adam(rate, 0.5)
         )
         dataset = data.load("ring", game, setup.seed)
-        watch = detect.Watch(game, dataset.batch(np.arange(detect.SAMPLES)))
+        watch = detectors.Watch(game, dataset.batch(np.arange(detectors.SAMPLES)))
         highest, diverged = 0.0, None
-        source = draws.Source(game, dataset, setup.seed, setup.dtype)
+        source = batches.Source(game, dataset, setup.seed, setup.dtype)
         for chunk, trace in train(setup.create(game), source, steps):
             losses = np.abs([trace.loss_D, trace.loss_G]).max(0)
             bad = np.flatnonzero(~np.isfinite(losses))

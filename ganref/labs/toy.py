@@ -7,12 +7,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import data, detect, draws, metrics, rng
+from .. import data
 from ..backend import GAN
 from ..data.points import A, B
-from ..jsontext import finite
+from ..draws import batches, rng
+from ..metrics import distances
+from ..output.strict_json import finite
 from ..spec import Recipe, recipe
 from ..spec.losses import sigmoid
+from ..training import detectors
 from . import Setup, fresh_state, gradient_norm
 
 EPOCHS = 1000  # 50 times the toy's usual length
@@ -51,10 +54,10 @@ def run(setup: Setup, epochs: int = EPOCHS, seeds: int = SEEDS) -> dict[str, Any
     with setup.bar(steps * seeds, "oscillation") as bar:
         for seed in all_seeds:
             dataset = data.load("gaussian", plain, seed)
-            floor.append(_distance(*metrics.gaussian_fit(dataset.array)))
+            floor.append(_distance(*distances.gaussian_fit(dataset.array)))
             for name, gan in gans.items():
                 gan.load_state(fresh_state(games[name], seed))
-            source = draws.Source(plain, dataset, seed, setup.dtype)
+            source = batches.Source(plain, dataset, seed, setup.dtype)
             found.append(_follow(gans, source, epochs, dataset.batch(np.arange(POINTS)), bar))
     curves = {name: [course.curves[name] for course in found] for name in CHANGES}
     looks = {name: _median_looks([course.looks[name] for course in found]) for name in gans}
@@ -80,7 +83,7 @@ class Course(NamedTuple):
 
 
 def _follow(
-    gans: dict[str, GAN], source: draws.Source, epochs: int, points: np.ndarray, bar: Any
+    gans: dict[str, GAN], source: batches.Source, epochs: int, points: np.ndarray, bar: Any
 ) -> Course:
     """Train all of them on the draws of one seed."""
     curves: dict[str, list[float]] = {name: [] for name in CHANGES}
@@ -88,9 +91,9 @@ def _follow(
     per_epoch = source.steps_per_epoch
     ends = (min(source.recipe.epochs, epochs), epochs)
     watches = {
-        name: detect.Watch(gan.recipe, points[: detect.SAMPLES]) for name, gan in gans.items()
+        name: detectors.Watch(gan.recipe, points[: detectors.SAMPLES]) for name, gan in gans.items()
     }
-    for chunk in draws.plan(source, 0, epochs * per_epoch, None):
+    for chunk in batches.plan(source, 0, epochs * per_epoch, None):
         batch = source.draw(chunk)
         for name, gan in gans.items():
             trace = gan.train_trace(batch.X, batch.Z, Z_G=None, masks=batch.masks)
@@ -139,14 +142,14 @@ def _toy_distance(gan: GAN, ema: bool = False) -> float:
     tell all of it."""
     dim = gan.recipe.latent_dim
     points = gan.generate(np.vstack([np.zeros(dim), np.eye(dim)]), ema=ema).astype(np.float64)
-    if not (np.abs(points) < metrics.FAR).all():
+    if not (np.abs(points) < distances.FAR).all():
         return float("inf")
     weight = (points[1:] - points[0]).T
     return _distance(points[0], weight @ weight.T)
 
 
 def _distance(mean: np.ndarray, cov: np.ndarray) -> float:
-    return metrics.frechet_gaussian(mean, cov, B, A.T @ A)
+    return distances.frechet_gaussian(mean, cov, B, A.T @ A)
 
 
 def summary(curves: dict[str, list[list[float]]], usual: int) -> dict[str, Any]:

@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import data, draws, plots, rng
+from .. import data
 from ..backend import GAN
+from ..draws import batches, rng
+from ..output import plots
 from ..spec import Adam, Loss, Recipe, losses, on_data, recipe
 from . import Setup, figure, gradient_norm, save, times
 
@@ -49,7 +51,7 @@ def run(setup: Setup, steps: int = STEPS) -> dict[str, Any]:
     games = recipes()
     gans = {name: setup.create(game) for name, game in games.items()}
     trained, energy = gans["non_saturating"], gans["margin"]
-    source = draws.Source(
+    source = batches.Source(
         games["margin"], data.load("ring", games["margin"], setup.seed), setup.seed, setup.dtype
     )
     pictures = rng.Stream(setup.seed, rng.PICTURES)

@@ -8,7 +8,8 @@ from ganref.spec.schema import Recipe
 from ganref.spec.state import check_state
 from ganref.spec.steps import Masks, Trace, are_rows, check_steps, from_bytes
 
-from . import fast, steps
+from . import steps
+from .fast import unrolled
 from .framework import autograd, free_memory, memory_errors, np, resolve_device, resolve_dtype
 from .layers import Array, Network
 from .optim import Adam
@@ -47,7 +48,7 @@ class GAN:
         self._steps = self._plain_steps
         if compile != "off":
             trained = self.net_D, self.net_G, recipe, self.trainer_D, self.trainer_G
-            self._steps = fast.compile_steps(self._plain_steps, *trained)
+            self._steps = unrolled.compile_steps(self._plain_steps, *trained)
 
     def train_steps(
         self,

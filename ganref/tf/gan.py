@@ -16,7 +16,7 @@ from ganref.spec.state import check_state
 from ganref.spec.steps import Masks, Trace, are_rows, check_steps, from_bytes
 
 from . import steps
-from .fast import compile_steps, plain_steps, too_short
+from .fast.xla import compile_steps, plain_steps, too_short
 from .framework import memory_errors, resolve_device, resolve_dtype
 from .layers import Network, channels_first, from_variable, to_variable
 from .optim import Adam

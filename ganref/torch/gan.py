@@ -10,7 +10,8 @@ from ganref.spec.schema import Recipe
 from ganref.spec.state import check_state
 from ganref.spec.steps import Masks, Trace, are_rows, check_steps, from_bytes
 
-from . import fast, graph, steps
+from . import steps
+from .fast import cuda_graph, inductor
 from .framework import memory_errors, resolve_device, resolve_dtype
 from .layers import Network
 from .optim import Adam
@@ -53,14 +54,14 @@ class GAN:
         self.trainer_G = Adam(self.net_G, recipe.adam_G, recipe.ema)
         self._thorough = compile == "on"
         self._held: Tensor | None = None
-        self._graphed: graph.GraphedSteps | None = None
+        self._graphed: cuda_graph.GraphedSteps | None = None
         if self.device == "cpu":
-            self.compiled = fast.why_eager(recipe, dtype, compile, steps) or "yes"
+            self.compiled = inductor.why_eager(recipe, dtype, compile, steps) or "yes"
         else:
-            self.compiled = graph.why_launched(recipe, compile) or "yes"
+            self.compiled = cuda_graph.why_launched(recipe, compile) or "yes"
             if self.compiled == "yes":
                 trained = self.net_D, self.net_G, self.trainer_D, self.trainer_G
-                self._graphed = graph.GraphedSteps(recipe, *trained)
+                self._graphed = cuda_graph.GraphedSteps(recipe, *trained)
 
     def train_steps(
         self,
@@ -105,7 +106,7 @@ class GAN:
             return self._graphed(real, noise, fresh, kept)
         trainers = self.trainer_D, self.trainer_G
         if (compiled := self._compiled_step(real.shape[1])) is not None:
-            return fast.run_steps(compiled, self.recipe, real, noise, fresh, kept, *trainers)
+            return inductor.run_steps(compiled, self.recipe, real, noise, fresh, kept, *trainers)
         rows: list[Tensor] = []
         for i in range(len(real)):
             rows += steps.step(
@@ -184,11 +185,11 @@ class GAN:
                 tensor.copy_(torch.tensor(state[name]))
             trainer.set_steps(int(state[f"{net.spec.name}.step"]))
 
-    def _compiled_step(self, batch_size: int) -> fast.Step | None:
+    def _compiled_step(self, batch_size: int) -> inductor.Step | None:
         """The compiled step, if there is one; `compiled` says why not."""
         if self.compiled == "yes":
             try:
-                return fast.compile_steps(self.recipe, self._type, batch_size, self._thorough)
+                return inductor.compile_steps(self.recipe, self._type, batch_size, self._thorough)
             except Exception as error:  # a compiler is never required, and fails in many ways
                 self.compiled = f"it failed: {' '.join(str(error).split())[:200]}"
         return None

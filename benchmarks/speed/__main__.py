@@ -1,0 +1,134 @@
+"""python -m benchmarks.speed: training speed of every backend, fast against plain, side by side."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ganref import cli
+from ganref.output.files import disk_errors
+from ganref.spec import Recipe, UserError, recipe
+from ganref.spec.precision import DTYPES
+
+from .. import report
+from ..workers import chosen_backends
+from . import charts, gate, rounds
+from .measure import COMPILE
+from .rounds import say
+
+MODES = ("plain", *COMPILE)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = cli.Parser(prog="benchmarks.speed", description=__doc__)
+    number = cli.positive(int)
+    p.add_argument("--recipes", default="gaussian", help="comma-separated (default gaussian)")
+    p.add_argument("--backends", help="comma-separated (default: all that are installed; NumPy "
+                   "where there are no convolutions)")  # fmt: skip
+    p.add_argument("--modes", default="plain,fast", help=f"of {', '.join(MODES)} (plain,fast)")
+    p.add_argument("--batch-sizes", help="comma-separated (default the recipe's)")
+    p.add_argument("--widths", help="comma-separated (default the recipe's)")
+    p.add_argument("--device", default="cpu", help="cpu, cuda or cuda:i (default cpu)")
+    p.add_argument("--dtype", default="float32", choices=DTYPES)
+    p.add_argument("--threads", type=number, help="the same for all (default all cores)")
+    p.add_argument("--repeats", type=number, default=7, help="turns of each variant (default 7)")
+    p.add_argument("--seconds", type=cli.positive(float), default=1.0,
+                   help="length of a turn, one call at least (default 1)")  # fmt: skip
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--input", action="store_true", help="also how long the loop waits for draws")
+    p.add_argument("--out", type=Path, default=Path("speed"), help="default speed")
+    return p
+
+
+def shapes(args: argparse.Namespace) -> list[Recipe]:
+    """The recipes at every batch size and width asked for. Raises UserError."""
+    out: dict[Recipe, None] = {}
+    for name in args.recipes.split(","):
+        base = recipe(name)
+        for batch in _numbers(args.batch_sizes, "--batch-sizes") or [base.batch_size]:
+            for width in _numbers(args.widths, "--widths") or [base.width]:
+                # The toy has no width: the same networks would be timed again.
+                wide = {} if base.stack == "toy" else {"width": width}
+                out[base.replace(batch_size=batch, **wide)] = None
+    return list(out)
+
+
+def variants(args: argparse.Namespace, shape: Recipe) -> list[tuple[str, str]]:
+    """(backend, mode) of all that are to be timed. Raises UserError."""
+    modes = args.modes.split(",")
+    for mode in modes:
+        if mode not in MODES:
+            raise UserError(f"unknown mode {mode!r}; there are {', '.join(MODES)}")
+    names = chosen_backends(args.backends)
+    if not args.backends and shape.convolves:
+        names.remove("numpy")
+    out = [(name, mode) for name in names if name != "numpy" for mode in modes]
+    # NumPy compiles nothing: it has one mode, the last of those asked for.
+    own = [("numpy", mode) for mode in modes[-1:] if mode != "plain"]
+    return (own if "numpy" in names else []) + out
+
+
+def _numbers(text: str | None, option: str) -> list[int]:
+    try:
+        numbers = [int(part) for part in text.split(",")] if text else []
+    except ValueError:
+        raise UserError(f"{option} takes numbers, such as 16,64; not {text}") from None
+    return numbers
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure, print, draw, write; exit code 1 if anything asked for could not be timed."""
+    args = parser().parse_args(argv)
+    threads = cli.prepare_threads(args.threads)
+    device = "cuda:0" if args.device == "cuda" else args.device
+    how = rounds.Settings(
+        device, args.dtype, threads, args.repeats, args.seconds, args.seed, args.input
+    )
+    todo = [(shape, variants(args, shape)) for shape in shapes(args)]
+    with disk_errors(args.out):
+        args.out.mkdir(parents=True, exist_ok=True)
+    result: dict[str, Any] = {
+        "environment": report.environment(threads, device),
+        "settings": {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items()},
+        "matmul_flops_per_s": {},
+        "rows": [],
+    }
+    if warning := report.busy(result["environment"]["load_before"], threads):
+        say(warning)
+    with tempfile.TemporaryDirectory(prefix="ganref-bench-") as folder:
+        judge = gate.Gate(Path(folder), threads, args.seed)
+        for shape, asked in todo:
+            rows = rounds.measure(shape, asked, how, judge, result["matmul_flops_per_s"])
+            report.add_ratios(rows)
+            result["rows"] += rows
+            _write(result, args.out)
+    with disk_errors(args.out):
+        charts.bars(args.out / "speed.png", result)
+        curves = charts.curves(args.out / "curves.png", result)
+    print(report.table(result["rows"]))
+    print(report.rates_line(result["matmul_flops_per_s"]))
+    written = ["speed.json", "speed.png", *(["curves.png"] if curves else [])]
+    print("written: " + ", ".join(str(args.out / name) for name in written))
+    return 1 if any("why" in row for row in result["rows"]) else 0
+
+
+def _write(result: dict[str, Any], out: Path) -> None:
+    """Everything so far, against the best matrix product so far."""
+    best = max((max(found) for found in result["matmul_flops_per_s"].values() if found), default=0)
+    for row in result["rows"]:
+        if row["rounds"]:
+            report.summarise(row, best)
+        if "version" in row:
+            result["environment"]["versions"][row["backend"]] = row["version"]
+    result["environment"]["load_after"] = os.getloadavg()
+    with disk_errors(out):
+        (out / "speed.json").write_text(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    cli.run_main(main, "benchmarks.speed")

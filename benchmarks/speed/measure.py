@@ -1,0 +1,205 @@
+"""python -m benchmarks.speed.measure BACKEND MODE: a process that holds one variant and times it.
+
+It reads one JSON question a line on stdin and answers each with a JSON line on stdout; between
+two questions it does nothing, so that other variants can have the machine. `benchmarks.workers`
+is the other end. Nothing here imports more than the variant needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganref.backend import load_backend
+from ganref.draws.weights import initial_weights
+from ganref.spec import UserError
+from ganref.spec.precision import storage
+from ganref.spec.state import state_shapes
+
+# "bfloat16" is "fast" in mixed precision, beside the others in the same rounds.
+COMPILE = {"fast": "on", "auto": "auto", "off": "off", "bfloat16": "on"}
+
+
+class Variant:
+    """One framework in one mode: "plain" is the hand-written loop `plain_<backend>.py`, the others
+    are `ganref.<backend>` with `--compile` on, auto or off."""
+
+    def __init__(self, backend: str, mode: str, threads: int) -> None:
+        self.backend, self.mode = backend, mode
+        self.module = load_backend(backend)
+        self.module.set_threads(threads)
+        self.plain: Any = None
+        if mode == "plain":
+            self.plain = importlib.import_module(f"benchmarks.speed.plain_{backend}")
+
+    def hello(self) -> dict[str, Any]:
+        """Who is here."""
+        return {"version": self.module.version(), "devices": self.module.devices()}
+
+    def losses(self, job: str) -> dict[str, Any]:
+        """The losses of a job's first call, from the initial weights: what the gate judges."""
+        self._load(job)
+        self.gan = self._create()
+        return self._losses(self._call())
+
+    def build(self, job: str) -> dict[str, Any]:
+        """Create what is going to be timed, and call it for the first time."""
+        self._load(job)
+        start = time.perf_counter()
+        self.gan = self._create()
+        created = time.perf_counter()
+        losses = self._call()
+        called = time.perf_counter()
+        took = {"create_s": created - start, "first_call_s": called - created}
+        return took | self._losses(losses)
+
+    def turn(self, seconds: float) -> dict[str, Any]:
+        """Whole calls until they add up to `seconds`: {steps, seconds, cpu_s, finite}. A call has
+        ended when its losses are NumPy arrays, so every device has finished by then."""
+        total, cpu, steps, finite = 0.0, 0.0, 0, True
+        while total < seconds or not steps:
+            if self.trained + self.job.steps_per_call > self.job.run_steps and self.trained:
+                self._start_again()
+            wall_before, cpu_before = time.perf_counter(), time.process_time()
+            losses = self._call()
+            total += time.perf_counter() - wall_before
+            cpu += time.process_time() - cpu_before
+            steps += self.job.steps_per_call
+            finite = finite and bool(np.isfinite(losses).all())
+        return {"steps": steps, "seconds": total, "cpu_s": cpu, "finite": finite}
+
+    def memory(self) -> dict[str, Any]:
+        """The process's peak of resident memory, and the device's, in bytes."""
+        return {"peak_memory": _peak_memory(), "device_memory": self._device_memory()}
+
+    def waiting(self, seconds: float) -> dict[str, Any]:
+        """How long the training loop waits for its draws, and how long it trains."""
+        from ganref import data
+        from ganref.draws import batches
+
+        recipe = self.job.recipe
+        dataset = data.load(recipe.data, recipe, self.job.seed, progress=False)
+        source = batches.Source(recipe, dataset, self.job.seed, self.job.dtype)
+        # Calls of one length: another would be compiled anew, which would hide the waiting.
+        every = batches.plan(source, 0, 10**6, None)
+        drawn = batches.ahead(source, (r for r in every if len(r) == self.job.steps_per_call))
+        next(drawn)  # the thread that draws starts with this one
+        waited = trained = 0.0
+        calls = 0
+        while waited + trained < seconds or calls < 3:
+            start = time.perf_counter()
+            _, batch = next(drawn)
+            ready = time.perf_counter()
+            self.gan.train_steps(batch.X, batch.Z, Z_G=batch.Z_G, masks=batch.masks)
+            waited, trained = waited + ready - start, trained + time.perf_counter() - ready
+            calls += 1
+        return {"waiting_s": waited, "training_s": trained, "calls": calls}
+
+    def matmul(self, dtype: str, device: str, seconds: float) -> dict[str, Any]:
+        """The best rate of this framework's matrix product, in FLOP/s."""
+        from . import rates
+
+        return {"flops_per_s": rates.best(self.backend, dtype, device, seconds)}
+
+    def _load(self, job: str) -> None:
+        from . import jobs
+
+        self.job = jobs.load(Path(job))
+        self.pool: Iterator[Any] = itertools.cycle(self.job.calls)
+        self.trained = 0
+
+    def _create(self) -> Any:
+        job = self.job
+        args = job.recipe, initial_weights(job.recipe, job.seed), job.device, job.dtype
+        if self.plain is not None:
+            if job.dtype not in ("float32", "float64"):
+                raise UserError("the plain loops have no mixed precision: time fast, auto or off")
+            return self.plain.create(*args)
+        return self.module.create(*args, COMPILE[self.mode], job.run_steps)
+
+    def _initial_state(self) -> dict[str, np.ndarray]:
+        recipe, dtype = self.job.recipe, storage(self.job.dtype)
+        weights = initial_weights(recipe, self.job.seed)
+        state = {}
+        for name, shape in state_shapes(recipe).items():
+            if name.endswith(".step"):
+                state[name] = np.array(0, np.int64)
+            else:
+                zero = np.zeros(shape)
+                state[name] = weights.get(name.removesuffix(".ema"), zero).astype(dtype)
+        return state
+
+    def _start_again(self) -> None:
+        """Back to the initial weights: a run far past its end may meet numbers (denormal, not
+        finite) that processors treat differently, which says nothing about training."""
+        if self.plain is None:
+            self.gan.load_state(self._initial_state())
+        else:
+            self.gan = self._create()
+        self.trained = 0
+        self._call()
+
+    def _call(self) -> np.ndarray:
+        batch = next(self.pool)
+        losses = self.gan.train_steps(batch.X, batch.Z, Z_G=batch.Z_G, masks=batch.masks)
+        self.trained += len(batch.X)
+        return np.asarray(losses)
+
+    @staticmethod
+    def _losses(losses: np.ndarray) -> dict[str, Any]:
+        return {"loss_D": losses[0].tolist(), "loss_G": losses[1].tolist()}
+
+    def _device_memory(self) -> int | None:
+        if self.job.device == "cpu":
+            return None
+        if self.backend == "torch":
+            import torch
+
+            return int(torch.cuda.max_memory_allocated())
+        if self.backend == "tf":
+            import tensorflow as tf
+
+            name = self.job.device.replace("cuda", "GPU")
+            return int(tf.config.experimental.get_memory_info(name)["peak"])
+        return None
+
+
+def _peak_memory() -> int:
+    # Not getrusage's ru_maxrss: Linux lets a new program inherit that of the one that started it.
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise OSError("the kernel does not say VmHWM")
+
+
+def serve(make: Callable[[str, str, int], Any]) -> None:
+    """Answer questions with the methods of what `make` makes, until there are no more."""
+    backend, mode, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    # What a library prints must not end up among the answers.
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+
+    def answer(content: dict[str, Any]) -> None:
+        answers.write(json.dumps(content) + "\n")
+
+    try:
+        variant = make(backend, mode, threads)
+        answer(variant.hello())
+        for line in sys.stdin:
+            question = json.loads(line)
+            answer(getattr(variant, question.pop("do"))(**question))
+    except (UserError, ImportError, NotImplementedError, MemoryError) as error:
+        answer({"refused": " ".join(f"{error or type(error).__name__}".split())})
+
+
+if __name__ == "__main__":
+    serve(Variant)

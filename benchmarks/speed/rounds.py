@@ -1,0 +1,184 @@
+"""All variants of one recipe, batch size and width: built one by one, then timed in turn."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.util
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from ganref import data
+from ganref.spec import Recipe
+
+from ..workers import Failed, Worker
+from . import gate, jobs
+from .measure import COMPILE
+
+SETTLE = 0.3  # seconds before a turn: threads of the one before still spin for a while
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How everything is measured, the same for all variants."""
+
+    device: str
+    dtype: str
+    threads: int
+    repeats: int
+    seconds: float
+    seed: int
+    input: bool
+
+
+def measure(
+    shape: Recipe,
+    asked: list[tuple[str, str]],
+    how: Settings,
+    judge: gate.Gate,
+    rates: dict[str, list[float]],
+) -> list[dict[str, Any]]:
+    """The rows of one recipe at one batch size and width. `rates` collects the matrix products."""
+    dataset = data.load(shape.data, shape, how.seed)
+    job = jobs.draw(shape, dataset, how.dtype, how.device, how.seed)
+    paths = {
+        kind: jobs.save(
+            dataclasses.replace(job, dtype=kind),
+            judge.folder / f"timed-{shape.name}-{shape.width}-{shape.batch_size}-{kind}",
+        )
+        for kind in {_dtype(how, mode) for _, mode in asked}
+    }
+    workers: dict[int, Worker] = {}
+    probes: dict[str, Worker] = {}
+    rows = [_row(job, how, *variant) for variant in asked]
+    try:
+        for i, row in enumerate(rows):
+            say(f"{_name(row)}: parity gate")
+            with _reported(row):
+                _require_plain(row)
+                args = row["backend"], row["mode"]
+                row["gate"] = judge.examine(*args, shape, dataset, row["dtype"], how.device)
+                gate.require(row["gate"])
+                say(f"{_name(row)}: start-up, first call, warm-up")
+                workers[i] = Worker(*args, how.threads)
+                own = dataclasses.replace(job, dtype=row["dtype"])
+                _build(row, workers[i], paths[row["dtype"]], own, judge)
+                row["warmup"] = workers[i].ask("turn", seconds=how.seconds)
+            if "why" in row and i in workers:
+                workers.pop(i).close()
+        for name in dict.fromkeys(row["backend"] for row in rows):
+            with contextlib.suppress(Failed):
+                probes[name] = Worker(name, "off", how.threads)
+        _rounds(rows, workers, probes, how, rates)
+        for i, worker in workers.items():
+            if "why" not in rows[i]:
+                _afterwards(rows[i], worker, how)
+    finally:
+        for worker in (*workers.values(), *probes.values()):
+            worker.close()
+    return rows
+
+
+def _rounds(
+    rows: list[dict[str, Any]],
+    workers: dict[int, Worker],
+    probes: dict[str, Worker],
+    how: Settings,
+    rates: dict[str, list[float]],
+) -> None:
+    """Every variant has one turn in every round, each round beginning with another one."""
+    alive = [i for i in workers if "why" not in rows[i]]
+    say(f"steady state: {how.repeats} rounds of {len(alive)} variants")
+    with tqdm(total=how.repeats * len(alive), unit="turn", disable=None) as bar:
+        for turn in range(how.repeats):
+            first = turn % max(1, len(alive))
+            for i in alive[first:] + alive[:first]:
+                bar.set_description(_name(rows[i]))
+                time.sleep(SETTLE)
+                load = os.getloadavg()[0]
+                with _reported(rows[i]):
+                    answer = workers[i].ask("turn", seconds=how.seconds)
+                    rows[i]["rounds"].append(answer | {"load": load})
+                bar.update()
+            alive = [i for i in alive if "why" not in rows[i]]
+            for name, probe in probes.items():
+                time.sleep(SETTLE)
+                with contextlib.suppress(Failed):
+                    what = {"dtype": how.dtype, "device": how.device, "seconds": how.seconds / 4}
+                    rates.setdefault(name, []).append(probe.ask("matmul", **what)["flops_per_s"])
+
+
+def _build(
+    row: dict[str, Any], worker: Worker, path: Path, job: jobs.Job, judge: gate.Gate
+) -> None:
+    """Build and call for the first time, and judge that call too where NumPy can be asked."""
+    row["version"], row["startup_s"] = worker.hello["version"], worker.startup_s
+    answer = worker.ask("build", job=str(path))
+    row |= {name: answer[name] for name in ("create_s", "first_call_s")}
+    if gate.oracle_batch(job.recipe) == job.recipe.batch_size:
+        jumps = gate.gentle(job.recipe) != job.recipe
+        row["gate"].append(judge.verdict(path, job, row["mode"] == "plain", answer, jumps))
+        gate.require(row["gate"])
+
+
+def _afterwards(row: dict[str, Any], worker: Worker, how: Settings) -> None:
+    """What would disturb the timing: memory, and then the training loop's own input."""
+    with _reported(row):
+        row |= worker.ask("memory")
+    if how.input and row["mode"] != "plain" and "why" not in row:
+        try:
+            found = worker.ask("waiting", seconds=3 * how.seconds)
+        except Failed as failure:
+            say(f"{_name(row)}: its input could not be timed: {failure}")
+        else:
+            row["input"] = found
+            row["input_share"] = found["waiting_s"] / (found["waiting_s"] + found["training_s"])
+
+
+def _row(job: jobs.Job, how: Settings, backend: str, mode: str) -> dict[str, Any]:
+    shape = job.recipe
+    return {
+        "recipe": shape.name, "backend": backend, "mode": mode, "compile": COMPILE.get(mode),
+        "batch_size": shape.batch_size, "width": None if shape.stack == "toy" else shape.width,
+        "dtype": _dtype(how, mode),
+        "device": how.device, "threads": how.threads, "steps_per_call": job.steps_per_call,
+        "run_steps": job.run_steps, "flops_per_example": shape.flops_per_example, "rounds": [],
+    }  # fmt: skip
+
+
+def _dtype(how: Settings, mode: str) -> str:
+    return "bfloat16" if mode == "bfloat16" else how.dtype
+
+
+def _require_plain(row: dict[str, Any]) -> None:
+    name = f"benchmarks.speed.plain_{row['backend']}"
+    if row["mode"] == "plain" and importlib.util.find_spec(name) is None:
+        raise Failed(f"there is no {name}")
+
+
+@contextlib.contextmanager
+def _reported(row: dict[str, Any]) -> Iterator[None]:
+    """A variant that fails says why in its row; the others go on."""
+    try:
+        yield
+    except Failed as failure:
+        row["why"] = str(failure)
+        row["rounds"] = []
+        say(f"{_name(row)}: {failure}")
+
+
+def _name(row: dict[str, Any]) -> str:
+    size = f"batch {row['batch_size']}" + (f", width {row['width']}" if row["width"] else "")
+    return f"{row['recipe']} ({size}) on {row['backend']}, {row['mode']}"
+
+
+def say(line: str) -> None:
+    """Progress for whoever watches."""
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""What checks ganref rather than times it: killed runs, default runs, detectors, the labs."""

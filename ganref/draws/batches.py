@@ -1,0 +1,138 @@
+"""Every number that a run draws: for any range of steps, and ahead of the one that trains."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..spec.precision import storage
+from ..spec.schema import Recipe
+from . import rng
+
+# Handing over many steps at once keeps a framework inside its compiled loop; more than this much
+# input at once would only delay the progress bar and a SIGINT.
+CHUNK_BYTES, CHUNK_STEPS = 16 * 2**20, 125
+
+
+class Examples(Protocol):
+    """What a data set offers to be drawn from: `ganref.data.Dataset` does."""
+
+    def __len__(self) -> int:
+        """How many examples there are."""
+
+    def batch(self, indices: Any, dtype: Any = None) -> np.ndarray:
+        """The examples at `indices` (any shape) as floating-point numbers (*indices, *shape)."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The draws of consecutive steps, as `GAN.train_trace` takes them."""
+
+    X: np.ndarray
+    Z: np.ndarray
+    Z_G: np.ndarray | None
+    masks: dict[str, np.ndarray]
+
+
+class Source:
+    """Every number that a run draws, for any range of steps."""
+
+    def __init__(
+        self, recipe: Recipe, dataset: Examples, seed: int, dtype: str, held: bool = False
+    ) -> None:
+        """`held`: the data set lies where training happens, so that X is rows of it."""
+        self.recipe, self.dataset, self.held = recipe, dataset, held
+        self.dtype = storage(dtype)
+        self.steps_per_epoch = len(dataset) // recipe.batch_size
+        streams = rng.LATENT, rng.LATENT_G, rng.DROPOUT, rng.SHUFFLE
+        self._latent, self._latent_G, self._dropout, self._shuffle = (
+            rng.Stream(seed, stream) for stream in streams
+        )
+        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
+
+    @property
+    def bytes_per_step(self) -> int:
+        """What one step's draws weigh."""
+        recipe, itemsize = self.recipe, np.dtype(self.dtype).itemsize
+        numbers = recipe.batch_size * int(np.prod(recipe.data_shape))
+        return numbers * itemsize + sum(int(np.prod(s)) for s in recipe.masks().values())
+
+    def draw(self, steps: range) -> Batch:
+        """The draws of these steps, which must lie in one epoch."""
+        recipe, batch = self.recipe, self.recipe.batch_size
+        Z_G = None
+        if recipe.fresh_Z:
+            Z_G = rng.latent(recipe, self._latent_G, steps, (recipe.G_updates, batch))
+        return Batch(
+            X=self.real(steps),
+            Z=rng.latent(recipe, self._latent, steps, (batch,)),
+            Z_G=Z_G,
+            masks=rng.dropout_masks(recipe, self._dropout, steps),
+        )
+
+    def real(self, steps: range) -> np.ndarray:
+        """The real examples (k, B, *data) of these steps, or their rows (k, B). Every epoch goes
+        through the data once in an order of its own; the rows that do not fill a last batch wait
+        for another epoch."""
+        epoch, first = divmod(steps.start, self.steps_per_epoch)
+        if self._order[0] != epoch:
+            self._order = epoch, rng.permutation(self._shuffle, epoch, len(self.dataset))
+        batch = self.recipe.batch_size
+        rows = self._order[1][first * batch : (first + len(steps)) * batch]
+        if self.held:
+            return rows.reshape(len(steps), batch)
+        X = self.dataset.batch(rows, self.dtype)
+        return X.reshape(len(steps), batch, *X.shape[1:])
+
+
+def plan(source: Source, start: int, stop: int, checkpoint_every: int | None) -> Iterator[range]:
+    """The ranges of steps handed over at once: none crosses the end of an epoch or a checkpoint."""
+    chunk = max(1, min(CHUNK_STEPS, CHUNK_BYTES // source.bytes_per_step))
+    while start < stop:
+        end = min(start + chunk, stop)
+        for every in (source.steps_per_epoch, checkpoint_every):
+            if every:
+                end = min(end, (start // every + 1) * every)
+        yield range(start, end)
+        start = end
+
+
+def ahead(source: Source, plan: Iterator[range]) -> Iterator[tuple[range, Batch]]:
+    """Draw the next steps in a thread while these are trained on. Small draws are not worth it."""
+    if source.bytes_per_step < 2**14:
+        yield from ((steps, source.draw(steps)) for steps in plan)
+        return
+    ready: queue.Queue[Any] = queue.Queue(maxsize=2)
+    stopped = threading.Event()
+
+    def put(item: Any) -> bool:
+        while not stopped.is_set():
+            try:
+                ready.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def work() -> None:
+        try:
+            for steps in plan:
+                if not put((steps, source.draw(steps))):
+                    return
+            put(None)
+        except BaseException as error:  # it belongs to whoever waits for the draws
+            put(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()

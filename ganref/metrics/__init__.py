@@ -1,0 +1,1 @@
+"""How good samples are: distances on points, a classifier's features, Inception, the report."""

@@ -1,0 +1,1 @@
+"""What makes MXNet quick: many steps in one call."""

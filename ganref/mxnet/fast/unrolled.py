@@ -1,0 +1,231 @@
+"""Many steps in one call.
+
+A step of a small dense network is a hundred operators of a microsecond each, which take ten times
+as long to launch one by one. So several steps, with their backward passes and Adam, become one
+symbol (`symbols`) with static memory and no Python between its operators.
+
+Where there are convolutions, or much work per operator, `steps.step` runs as it is, on hybridised
+blocks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+
+from ganref.spec.losses import Loss
+from ganref.spec.schema import Recipe
+
+from .. import losses
+from ..framework import gluon, np, set_threads
+from ..layers import Array, Network
+from ..optim import Adam
+from . import symbols
+from .dual import S, Symbol
+
+# (X, Z, Z_G, masks) of k steps -> (k, 5), the columns of a Trace.
+Steps = Callable[..., Array]
+
+STATIC = {"static_alloc": True, "static_shape": True}
+# A call is cut into graphs of so many steps, each made when it is first needed. Into which one a
+# step falls changes no bit of it: the operators are the same, on arrays of the same shapes.
+UNROLLED = (25, 5, 1)
+# Per step: above the first, launching operators is not what takes the time; below the second, a
+# second thread waits longer for the first than they compute.
+MOST_FLOPS, ONE_THREAD_FLOPS = 2e8, 1e7
+
+
+def compile_steps(
+    plain: Steps, net_D: Network, net_G: Network, recipe: Recipe, trainer_D: Adam, trainer_G: Adam
+) -> Steps:
+    """k steps as fast as this framework makes them, in the arithmetic of `plain`, which makes them
+    one by one. The recipe alone decides how."""
+    layers = [layer for network in recipe.networks for layer in network.layers]
+    small = recipe.flops_per_example * recipe.batch_size <= MOST_FLOPS
+    if small and all(type(layer) in symbols.FORWARD for layer in layers):
+        return UnrolledSteps(recipe, trainer_D, trainer_G)
+    # Static memory gains nothing here and keeps every array alive: 1.5 times the peak (measured).
+    net_D.hybridize()
+    net_G.hybridize()
+    return plain
+
+
+class UnrolledSteps:
+    """Graphs of several steps. All that a step changes goes in and comes out as one vector: D's
+    weights and moments, then G's, then the averages."""
+
+    def __init__(self, recipe: Recipe, trainer_D: Adam, trainer_G: Adam) -> None:
+        self.recipe, self.dtype = recipe, trainer_D.network.dtype
+        self.trainer_D, self.trainer_G = trainer_D, trainer_G
+        trainers = (trainer_D, trainer_G)
+        lists = [own for t in trainers for own in (t.params, t.m, t.v, t.average)]
+        self.tensors = [tensor for own in lists for tensor in own]
+        self.graphs: dict[tuple[int, int], Any] = {}
+        whole = S.var("state", dtype=self.dtype)
+        parts = [S.var(f"tensor_{i}", dtype=self.dtype) for i in range(len(self.tensors))]
+        flat = [S.reshape(part, shape=(-1,)) for part in parts]
+        self.pack = _compile([symbols.joined(flat)], parts)
+        self.unpack = _compile(symbols.cut(whole, [t.shape for t in self.tensors]), [whole])
+
+    def __call__(self, X: Array, Z: Array, Z_G: Array | None, masks: dict[str, Array]) -> Array:
+        """k steps on arrays as `GAN.train_trace` takes them."""
+        if self.recipe.flops_per_example * X.shape[1] > ONE_THREAD_FLOPS:
+            return self._run(X, Z, Z_G, masks)
+        threads = set_threads(1)
+        try:
+            return self._run(X, Z, Z_G, masks)
+        finally:
+            set_threads(threads)
+
+    def _run(self, X: Array, Z: Array, Z_G: Array | None, masks: dict[str, Array]) -> Array:
+        k, batch = X.shape[:2]
+        inputs = {"X": X, "Z": Z} | ({} if Z_G is None else {"Z_G": Z_G})
+        inputs |= {n: mask * (1 / (1 - self.recipe.dropout)) for n, mask in masks.items()}
+        inputs["adam"] = np.array(self._coefficients(k), dtype=X.dtype, ctx=X.ctx)
+        is_real = np.array(numpy.repeat([1, 0], batch)[:, None], dtype=X.dtype, ctx=X.ctx)
+        state = self.pack(*self.tensors).copy()
+        outputs, start = [], 0
+        while start < k:
+            size = next(n for n in UNROLLED if n <= k - start)
+            graph = self._graph(size, batch, list(inputs))
+            part = [array[start : start + size] for array in inputs.values()]
+            # What a graph returns is its own memory, which its next call overwrites.
+            state, *out = (array.copy() for array in graph(state, is_real, *part))
+            outputs.append(out)
+            start += size
+        for tensor, part in zip(self.tensors, self.unpack(state), strict=True):
+            part.copyto(tensor)
+        self.trainer_D.steps += k
+        self.trainer_G.steps += k * self.recipe.G_updates
+        on_D, on_G, more = (np.concatenate(parts) for parts in zip(*outputs, strict=True))
+        return _trace(self.recipe.loss, on_D[:, :batch], on_D[:, batch:], on_G, more)
+
+    def _graph(self, size: int, batch: int, names: list[str]) -> Any:
+        if (size, batch) not in self.graphs:
+            names = ["state", "is_real", *names]
+            inputs = {name: S.var(name, dtype=self.dtype) for name in names}
+            outputs = unroll(self.recipe, size, batch, inputs)
+            self.graphs[size, batch] = _compile(outputs, list(inputs.values()))
+        return self.graphs[size, batch]
+
+    def _coefficients(self, k: int) -> list[list[float]]:
+        """For each step a and b of each update, which is p - m / (sqrt(v) * a + b)."""
+        updates = self.recipe.G_updates
+        rows = []
+        for i in range(k):
+            first = self.trainer_G.steps + i * updates + 1
+            now = [self.trainer_D.spec.coefficients(self.trainer_D.steps + i + 1)]
+            now += [self.trainer_G.spec.coefficients(first + j) for j in range(updates)]
+            rows.append([x / rate for rate, scale, eps in now for x in (scale, eps)])
+        return rows
+
+
+def _compile(outputs: list[Symbol], inputs: list[Symbol]) -> Any:
+    graph = gluon.SymbolBlock([output.as_np_ndarray() for output in outputs], inputs)
+    graph.hybridize(**STATIC, forward_bulk_size=2**14)  # all operators in one go
+    return graph
+
+
+def unroll(recipe: Recipe, size: int, batch: int, inputs: dict[str, Symbol]) -> list[Symbol]:
+    """The symbols of `size` steps: the state; D's outputs (size, 2 B); those of G's last update
+    (size, B); and what R1 and the repelling term add to the two losses (size, 2)."""
+    sizes = [recipe.discriminator.num_parameters] * 3
+    sizes += [recipe.generator.num_parameters] * (4 if recipe.ema else 3)
+    state = symbols.cut(inputs["state"], [(n,) for n in sizes])
+    own = {name: _rows(inputs[name], size) for name in inputs if name not in ("state", "is_real")}
+    outputs = []
+    for i in range(size):
+        now = {name: rows[i] for name, rows in own.items()}
+        state, *out = _step(recipe, batch, now | {"is_real": inputs["is_real"]}, state)
+        outputs.append(out)
+    columns = zip(zip(*outputs, strict=True), (2 * batch, batch, 2), strict=True)
+    ends = [S.reshape(S.concat(*out, dim=0), shape=(size, n)) for out, n in columns]
+    return [symbols.joined(state), *ends]
+
+
+def _step(
+    recipe: Recipe, batch: int, now: dict[str, Symbol], state: list[Symbol]
+) -> tuple[list[Symbol], Symbol, Symbol, Symbol]:
+    """`steps.step` in symbols."""
+    G, D = recipe.networks
+    updates = recipe.G_updates
+    of_D, of_G = state[:3], state[3:]
+    rates = _rows(now["adam"], 2 + 2 * updates)
+    masks = {name: _rows(now[name], recipe.passes) for name in D.dropouts}
+    latents = _rows(now["Z_G"], updates) if recipe.fresh_Z else [now["Z"]] * updates
+    by_G = symbols.forward(G, now["Z"], of_G[0], batch)
+    of_D, out_D, penalty = _update_D(recipe, batch, now, masks, by_G.y, of_D, rates[:2])
+    for j in range(updates):
+        if j or recipe.fresh_Z:
+            by_G = symbols.forward(G, latents[j], of_G[0], batch)
+        kept = {name: mask[2 + j] for name, mask in masks.items()}
+        own = rates[2 + 2 * j :][:2]
+        of_G, out_G, repelled = _update_G(recipe, batch, kept, by_G, of_D[0], of_G, own)
+    # Both losses' other terms, a number each; 0 where there is none.
+    nothing = S.zeros_like(S.slice_axis(now["adam"], axis=0, begin=0, end=1))
+    more = [nothing if term is None else term for term in (penalty, repelled)]
+    return of_D + of_G, out_D, out_G, S.concat(*more, dim=0)
+
+
+def _update_D(
+    recipe: Recipe,
+    batch: int,
+    now: dict[str, Symbol],
+    masks: dict[str, list[Symbol]],
+    fake_X: Symbol,
+    of_D: list[Symbol],
+    rates: list[Symbol],
+) -> tuple[list[Symbol], Symbol, Symbol | None]:
+    """(D's state, its outputs on real and fake examples in one pass, R1 if there is any)."""
+    D, loss = recipe.discriminator, recipe.loss
+    both = S.concat(now["X"], fake_X, dim=0)
+    pair = {name: S.concat(*mask[:2], dim=0) for name, mask in masks.items()}
+    seen = symbols.forward(D, both, of_D[0], 2 * batch, pair)
+    slope = symbols.grad_D(loss, seen.y, now["is_real"], batch)
+    _, grads = symbols.backward(D, slope, seen)
+    penalty = None
+    if loss.r1:
+        kept = {name: mask[0] for name, mask in masks.items()}
+        penalty, more = symbols.gradient_penalty(D, loss, now["X"], of_D[0], batch, kept)
+        grads = [S.elemwise_add(*terms) for terms in zip(grads, more, strict=True)]
+    return symbols.adam(recipe.adam_D, of_D, symbols.joined(grads), rates, batch), seen.y, penalty
+
+
+def _update_G(
+    recipe: Recipe,
+    batch: int,
+    masks: dict[str, Symbol],
+    by_G: symbols.Pass,
+    weights_D: Symbol,
+    of_G: list[Symbol],
+    rates: list[Symbol],
+) -> tuple[list[Symbol], Symbol, Symbol | None]:
+    """(G's state, D's outputs on its samples, the repelling term if there is one)."""
+    (G, D), loss = recipe.networks, recipe.loss
+    seen = symbols.forward(D, by_G.y, weights_D, batch, masks)
+    repelled, d_codes = None, None
+    if loss.repelling:
+        terms = symbols.pulling_away(seen.codes, batch)
+        repelled, d_codes = (loss.repelling * term for term in terms)
+    d_fake_X, _ = symbols.backward(D, symbols.grad_G(loss, seen.y, batch), seen, d_codes)
+    _, grads = symbols.backward(G, d_fake_X, by_G)
+    moved = symbols.adam(recipe.adam_G, of_G, symbols.joined(grads), rates, batch, recipe.ema)
+    return moved, seen.y, repelled
+
+
+def _rows(symbol: Symbol, n: int) -> list[Symbol]:
+    """Along the first axis."""
+    return list(S.SliceChannel(symbol, num_outputs=n, axis=0, squeeze_axis=True))
+
+
+def _trace(loss: Loss, real: Array, fake: Array, moved: Array, more: Array) -> Array:
+    """(k, 5) from D's outputs (k, B), on real and fake examples and on these once D has moved, and
+    from the losses' other terms (k, 2)."""
+    without = dataclasses.replace(loss, repelling=0.0)
+    columns = [losses.loss_D(loss, real, fake), losses.loss_G(without, moved)]
+    columns = [column + more[:, i] for i, column in enumerate(columns)]
+    columns += [losses.score(loss, y).mean(-1) for y in (real, fake, moved)]
+    return np.stack(columns, axis=1)

@@ -1,0 +1,1 @@
+"""The proof that backends agree: lockstep comparison, tolerances, one process for each backend."""

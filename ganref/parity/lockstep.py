@@ -1,0 +1,188 @@
+"""The engine of `compare`: backends driven in lockstep, and what differs between them.
+
+Each backend runs in a process of its own and answers after every step with its losses, gradients
+and state; nothing but the latest step is kept, so that a run of any size can be compared.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from .. import data
+from ..backend import check_backend
+from ..draws import batches
+from ..draws.weights import initial_weights
+from ..spec import Recipe, UserError
+from .tolerances import KINDS, tolerance
+from .workers import Died, Worker
+
+# A tensor that is all rounding (a bias before a batch normalisation has no gradient) is measured
+# on this share of the largest number of its kind in its network instead of on itself.
+FLOOR = 1e-2
+
+
+def differences(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> dict[str, float]:
+    """The largest relative difference of each tensor."""
+    largest: dict[str, float] = {}
+    for name, array in expected.items():
+        net = name.split(".")[0]
+        largest[net] = max(largest.get(net, 0.0), _magnitude(array))
+    out = {}
+    for name, array in expected.items():
+        worst = _magnitude(np.subtract(found[name], array, dtype=np.float64))
+        scale = max(_magnitude(array), FLOOR * largest[name.split(".")[0]])
+        out[name] = 0.0 if worst == 0 else worst / scale if scale else float("inf")
+        if not np.isfinite(out[name]):
+            out[name] = float("inf")
+    return out
+
+
+def split_kinds(answer: dict[str, Any]) -> dict[str, dict[str, np.ndarray]]:
+    """A worker's answer by kind of tensor."""
+    kinds: dict[str, dict[str, np.ndarray]] = {kind: {} for kind in KINDS}
+    kinds["losses"] = {name: np.asarray(v) for name, v in answer["losses"].items()}
+    kinds["gradients"] = answer["gradients"]
+    for name, array in answer["state"].items():
+        if not name.endswith(".step"):
+            kinds[kind_of(name)][name] = array
+    return kinds
+
+
+def kind_of(name: str) -> str:
+    """The kind of a state's tensor."""
+    if name.endswith((".running_mean", ".running_var")):
+        return "statistics"
+    return "moments" if name.endswith((".m", ".v")) else "parameters"
+
+
+def compare(
+    recipe: Recipe,
+    backends: list[str],
+    steps: int,
+    dtype: str = "float64",
+    *,
+    data_name: str | None = None,
+    seed: int = 0,
+    teacher_forced: bool = False,
+    device: str = "cpu",
+    compile: str = "auto",
+    threads: int | None = None,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Run `steps` steps on each backend; the report that `compare.json` holds.
+
+    A backend whose process dies is in the report's "died", with its last words; the others go on.
+    Raises UserError if fewer than two backends are named."""
+    from tqdm import tqdm
+
+    for name in backends:
+        check_backend(name)
+    if len(set(backends)) < 2:
+        raise UserError("a comparison needs two different backends; --backends numpy,torch, say")
+    dataset = data.load(data_name or recipe.data, recipe, seed)
+    source = batches.Source(recipe, dataset, seed, dtype)
+    weights = initial_weights(recipe, seed)
+    report = _empty_report(recipe, backends, steps, dtype, teacher_forced)
+    workers: dict[str, Worker] = {}
+    try:
+        for name in backends:  # all start at once: importing a framework is half the time
+            workers[name] = Worker(name, threads)
+        for worker in workers.values():
+            _ask(report, worker, ("create", recipe, weights, device, dtype, compile))
+        for name, found in _gather(report, workers).items():
+            report["versions"][name] = found
+        for step in tqdm(range(steps), disable=not progress, unit="step", desc=recipe.name):
+            batch = source.draw(range(step, step + 1))
+            for worker in workers.values():
+                _ask(report, worker, ("step", batch))
+            answers = _gather(report, workers)
+            if len(answers) < 2:
+                break
+            _judge(report, recipe, step + 1, {n: split_kinds(a) for n, a in answers.items()})
+            reference = next(iter(answers))
+            if teacher_forced and step + 1 < steps:
+                for name, worker in workers.items():
+                    if name != reference:
+                        _ask(report, worker, ("load", answers[reference]["state"]))
+                _gather(report, {n: w for n, w in workers.items() if n != reference})
+    finally:
+        for worker in workers.values():
+            worker.close()
+    report["agrees"] = not report["died"] and all(not p["first_outside"] for p in report["pairs"])
+    return report
+
+
+def _empty_report(
+    recipe: Recipe, backends: list[str], steps: int, dtype: str, teacher_forced: bool
+) -> dict[str, Any]:
+    pairs: list[dict[str, Any]] = [
+        {"pair": list(pair), "worst": {kind: [] for kind in KINDS}, "first_outside": None}
+        for pair in itertools.combinations(backends, 2)
+    ]
+    return {
+        "recipe": recipe.name, "tab": recipe.tab, "dtype": dtype, "steps": steps,
+        "teacher_forced": teacher_forced, "backends": backends, "versions": {}, "died": {},
+        "losses": {name: {"loss_D": [], "loss_G": []} for name in backends},
+        "gradient_norms": {name: {"generator": [], "discriminator": []} for name in backends},
+        "tolerances": {kind: [] for kind in KINDS}, "pairs": pairs,
+    }  # fmt: skip
+
+
+def _ask(report: dict[str, Any], worker: Worker, message: tuple[Any, ...]) -> None:
+    try:
+        worker.send(message)
+    except Died as death:
+        report["died"][worker.backend] = str(death)
+
+
+def _gather(report: dict[str, Any], workers: dict[str, Worker]) -> dict[str, Any]:
+    """The answers of all that live; the dead are struck from `workers`."""
+    answers = {}
+    for name, worker in list(workers.items()):
+        try:
+            answers[name] = worker.receive()
+        except Died as death:
+            report["died"].setdefault(name, str(death))
+            workers.pop(name).close()
+    return answers
+
+
+def _judge(
+    report: dict[str, Any], recipe: Recipe, step: int, found: dict[str, dict[str, Any]]
+) -> None:
+    for name, kinds in found.items():
+        for loss in ("loss_D", "loss_G"):
+            report["losses"][name][loss].append(float(kinds["losses"][loss]))
+        for net, norms in report["gradient_norms"][name].items():
+            parts = [g for n, g in kinds["gradients"].items() if n.startswith(net)]
+            norms.append(float(np.sqrt(sum((g.astype(np.float64) ** 2).sum() for g in parts))))
+    allowed = {
+        kind: tolerance(recipe, report["dtype"], report["teacher_forced"], step, kind)
+        for kind in KINDS
+    }
+    for kind in KINDS:
+        report["tolerances"][kind].append(allowed[kind])
+    for pair in report["pairs"]:
+        a, b = pair["pair"]
+        if a not in found or b not in found:
+            continue
+        # In the order in which a step computes them: the first to differ is where to look.
+        for kind in KINDS:
+            each = differences(found[b][kind], found[a][kind])
+            tensor = max(each, key=lambda name: each[name], default=None)
+            worst = each[tensor] if tensor else 0.0
+            pair["worst"][kind].append(worst)
+            limit = allowed[kind]
+            if tensor and limit is not None and worst > limit and not pair["first_outside"]:
+                first = next(name for name, value in each.items() if value > limit)
+                pair["first_outside"] = {
+                    "step": step, "kind": kind, "tensor": first,
+                    "difference": each[first], "tolerance": limit,
+                }  # fmt: skip
+
+
+def _magnitude(array: np.ndarray) -> float:
+    return float(np.abs(array).max()) if array.size else 0.0

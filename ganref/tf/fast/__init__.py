@@ -1,0 +1,1 @@
+"""What makes TensorFlow quick: many steps in one call."""

@@ -1,0 +1,1 @@
+"""What makes PyTorch quick: many steps in one call."""

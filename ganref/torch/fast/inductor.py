@@ -1,0 +1,282 @@
+"""One compiled step for small dense networks, where PyTorch's overhead is all the work there is.
+
+`steps.step` itself is traced, so the compiled code is the same arithmetic: its operations, forward,
+backward and Adam, become one C++ function without a call into PyTorch. That function makes one
+step; how many of them a call asks for changes nothing, to the last bit.
+
+Needs a C++ compiler, and parts of PyTorch that may change with its version: where anything of it is
+missing, the caller goes on eagerly and says why.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import os
+import shutil
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganref.spec import layers as spec
+from ganref.spec.optimiser import Adam as AdamSpec
+from ganref.spec.schema import Recipe
+
+from .. import steps
+from ..layers import Network
+from ..optim import Adam
+
+COMPILED = {spec.Dense, spec.LeakyReLU, spec.Tanh, spec.Sigmoid, spec.Dropout, spec.Reshape,
+            spec.Flatten}  # fmt: skip
+# FLOPs per step above which compiling does not pay: matrix products take over from overhead.
+MOST_FLOPS = 200_000
+# Compiling takes four seconds, of which each step gives some 350 µs back.
+WORTH_STEPS = 12_500
+# Matrix products up to this many multiply-accumulates become loops in the compiled function.
+SMALL_PRODUCT = 2048
+STEP_OPTIONS = {
+    # One thread and no vectors: the loops are a few numbers long, and what is left out here is
+    # most of the compiler's work.
+    "cpp.threads": 1,
+    "cpp.vec_isa_ok": False,
+    "cpp_cache_precompile_headers": False,
+    "compile_threads": 1,
+    # The batch's sum of a gradient is written out: that saves a buffer each.
+    "unroll_reductions_threshold": 16,
+    "size_asserts": False,
+    "aot_inductor.enable_line_tables": False,
+}
+# Buffers on the stack: half the time per step for twice the compiler's. It pays after 200,000,
+# so only those who ask for the fast path have it.
+THOROUGH = {"aot_inductor.allow_stack_allocation": True}
+Step = Callable[[list[Tensor]], Sequence[Tensor]]
+
+
+def why_eager(recipe: Recipe, dtype: str, compile: str, steps: int | None) -> str:
+    """Why this recipe is not compiled; "" if it is to be. It depends on nothing that changes in
+    the course of a run, so that a resumed run takes the same path and gets the same bits."""
+    if compile == "off":
+        return "compile is off"
+    if compile == "auto" and steps is not None and steps < WORTH_STEPS:
+        return f"compiling takes as long as {WORTH_STEPS:,} steps"
+    if dtype == "bfloat16":
+        return "mixed precision is not compiled"
+    layers = {type(layer) for network in recipe.networks for layer in network.layers}
+    if not layers <= COMPILED:
+        return "only dense networks without batch normalisation are compiled"
+    if recipe.flops_per_example * recipe.batch_size > MOST_FLOPS:
+        return "matrix products of this size gain nothing"
+    return ""
+
+
+@contextlib.contextmanager
+def _no_collections() -> Iterator[None]:
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+@contextlib.contextmanager
+def _wrapper(thorough: bool) -> Iterator[None]:
+    """Write the code around the kernels for buffers on the stack, or not: PyTorch settles that for
+    the whole process when it compiles for the first time."""
+    from torch._inductor.codegen import common
+    from torch._inductor.codegen.cpp_wrapper_cpu import CppWrapperCpu
+    from torch._inductor.codegen.cpp_wrapper_cpu_array_ref import CppWrapperCpuArrayRef
+
+    common.init_backend_registration()
+    cpu = common.device_codegens["cpu"]
+    before = cpu.cpp_wrapper_codegen
+    cpu.cpp_wrapper_codegen = CppWrapperCpuArrayRef if thorough else CppWrapperCpu
+    try:
+        yield
+    finally:
+        cpu.cpp_wrapper_codegen = before
+
+
+@functools.lru_cache(maxsize=64)
+@_no_collections()  # a compiler keeps most of what it makes: a third of the time
+def compile_steps(
+    recipe: Recipe, dtype: torch.dtype, batch_size: int, thorough: bool = False
+) -> Step:
+    """One step as one compiled function of [D's state, G's state, coefficients, X, Z, Z_G or
+    nothing, masks...] that returns both states and the row of the trace. `thorough` takes longer to
+    compile and steps faster, to the same bits.
+
+    Whatever goes wrong is raised as it is: there are too many ways for a compiler to fail."""
+    # Importing PyTorch's compiler takes seconds: ask first.
+    if not shutil.which(os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")):
+        raise RuntimeError("there is no C++ compiler")
+    from torch._guards import TracingContext, tracing
+    from torch._inductor import compile_fx, config
+    from torch._subclasses import FakeTensorMode
+    from torch.fx.experimental.proxy_tensor import make_fx
+    from torch.fx.experimental.symbolic_shapes import ShapeEnv
+
+    (net_D, update_D), (net_G, update_G) = _networks(recipe, dtype)
+
+    def step(state_D: Tensor, state_G: Tensor, coefficients: Tensor, X: Tensor, Z: Tensor,
+             *more: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+        first, *others = coefficients.unbind()
+        update_D.start(state_D, [first])
+        update_G.start(state_G, others)
+        Z_G, masks = (more[0], more[1:]) if recipe.fresh_Z else (None, more)
+        named = dict(zip(recipe.masks(), masks, strict=True))
+        row = steps.step(X, Z, Z_G, named, net_D, net_G, recipe, update_D, update_G)
+        return torch.stack(update_D.rows), torch.stack(update_G.rows), torch.stack(row)
+
+    # The shape environment is never used, but without one the result would not be cached on disk.
+    fake = FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv())
+    inputs = [fake.from_tensor(t, static_shapes=True) for t in _inputs(recipe, dtype, batch_size)]
+    graph = make_fx(step, _products_as_loops())(*inputs)
+    options = STEP_OPTIONS | (THOROUGH if thorough else {})
+    with (
+        _wrapper(thorough),
+        config.patch(options),
+        tracing(TracingContext(fake)),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")  # they are about PyTorch's own code
+        compiled = compile_fx.compile_fx_inner(graph, inputs, cpp_wrapper=True)
+    return getattr(compiled, "current_callable", compiled)  # without its bookkeeping for each call
+
+
+def run_steps(
+    step: Step,
+    recipe: Recipe,
+    X: Tensor,
+    Z: Tensor,
+    Z_G: Tensor | None,
+    masks: dict[str, Tensor],
+    trainer_D: Adam,
+    trainer_G: Adam,
+) -> Tensor:
+    """k compiled steps, with their trace (k, 5); the trainers and their networks end up as
+    k eager steps would leave them."""
+    trainers = trainer_D, trainer_G
+    state_D, state_G = (torch.stack([_flat(own) for own in _rows(t)]) for t in trainers)
+    more = [*([] if Z_G is None else [Z_G]), *(masks[name] for name in recipe.masks())]
+    rows = X.new_empty(len(X), 5)
+    for row, *own in zip(rows, _coefficients(recipe, *trainers, X), X, Z, *more, strict=True):
+        state_D, state_G, new = step([state_D, state_G, *own])
+        row.copy_(new)  # the next call may write to the same memory
+    trainer_D.set_steps(trainer_D.steps + len(X))
+    trainer_G.set_steps(trainer_G.steps + len(X) * recipe.G_updates)
+    for trainer, state in zip(trainers, (state_D, state_G), strict=True):
+        for tensors, flat in zip(_rows(trainer), state, strict=True):
+            for tensor, part in zip(tensors, _split(flat, tensors), strict=True):
+                tensor.detach().copy_(part)
+    return rows
+
+
+class _Update:
+    """Adam on a state (3 or 4, n) of weights, m, v and averages, as operations to be traced: it
+    takes the place of `optim.Adam` in `steps.step`."""
+
+    def __init__(self, network: Network, adam: AdamSpec, ema: float = 0.0) -> None:
+        self.network, self.spec, self.ema = network, adam, ema
+        self.slots = [(module, name) for module in network.modules() for name in module._parameters]
+        self.like = list(network.trained)
+
+    def start(self, state: Tensor, coefficients: Sequence[Tensor]) -> None:
+        """Go on from a state; `coefficients` has a row for each update to come."""
+        self.rows, self.coefficients = list(state.unbind()), list(coefficients)
+        self._put()
+
+    @torch.no_grad()
+    def step(self, grad: Sequence[Tensor], batch_size: int) -> None:
+        adam, (w, m, v, *average) = self.spec, self.rows
+        rate, scale, eps = self.coefficients.pop(0).unbind()
+        g = _flat(grad) / batch_size if adam.mean_gradients else _flat(grad)
+        m = adam.beta1 * m + (1 - adam.beta1) * g
+        v = adam.beta2 * v + (1 - adam.beta2) * (g * g)
+        w = w - rate * m / (v.sqrt() * scale + eps)
+        self.rows = [w, m, v, *(a + (1 - self.ema) * (w - a) for a in average)]
+        self._put()
+
+    def _put(self) -> None:
+        parts = [part.detach().requires_grad_() for part in _split(self.rows[0], self.like)]
+        self.network.trained = parts
+        for (module, name), part in zip(self.slots, parts, strict=True):
+            module._parameters[name] = part  # type: ignore[assignment]
+
+
+def _networks(recipe: Recipe, dtype: torch.dtype) -> list[tuple[Network, Any]]:
+    """D and G with what will stand in for their trainers; the weights are put in while tracing."""
+    pairs = []
+    for network, adam, ema in (
+        (recipe.discriminator, recipe.adam_D, 0.0),
+        (recipe.generator, recipe.adam_G, recipe.ema),
+    ):
+        net = Network(network, {p.name: np.zeros(p.shape) for p in network.params}, dtype)
+        pairs.append((net, _Update(net, adam, ema)))
+    return pairs
+
+
+def _coefficients(recipe: Recipe, trainer_D: Adam, trainer_G: Adam, like: Tensor) -> Tensor:
+    """(k, 1 + G_updates, 3): the coefficients of D's update and of G's, for each step."""
+    k, n = len(like), recipe.G_updates
+    D = [trainer_D.spec.coefficients(trainer_D.steps + i + 1) for i in range(k)]
+    G = [trainer_G.spec.coefficients(trainer_G.steps + i + 1) for i in range(k * n)]
+    rows = np.concatenate([np.reshape(D, (k, 1, 3)), np.reshape(G, (k, n, 3))], axis=1)
+    return torch.tensor(rows, dtype=like.dtype)
+
+
+def _rows(trainer: Adam) -> list[Sequence[Tensor]]:
+    return [
+        trainer.network.trained,
+        trainer.m,
+        trainer.v,
+        *([trainer.average] if trainer.ema else []),
+    ]
+
+
+def _flat(tensors: Iterable[Tensor]) -> Tensor:
+    return torch.cat([t.detach().reshape(-1) for t in tensors])
+
+
+def _split(flat: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
+    parts = flat.split([t.numel() for t in like])
+    return [part.view(t.shape) for part, t in zip(parts, like, strict=True)]
+
+
+def _inputs(recipe: Recipe, dtype: torch.dtype, batch_size: int) -> list[Tensor]:
+    """Tensors like those that the compiled step will take."""
+    n_G, n_D = (network.num_parameters for network in recipe.networks)
+    shapes: list[tuple[int, ...]] = [
+        (3, n_D),
+        (4 if recipe.ema else 3, n_G),
+        (1 + recipe.G_updates, 3),
+    ]
+    shapes += [(batch_size, *recipe.data_shape), (batch_size, *recipe.latent_shape)]
+    if recipe.fresh_Z:
+        shapes.append((recipe.G_updates, batch_size, *recipe.latent_shape))
+    masks = [torch.ones(s, dtype=torch.bool) for s in recipe.masks(batch_size).values()]
+    return [*(torch.zeros(shape, dtype=dtype) for shape in shapes), *masks]
+
+
+def _products_as_loops() -> dict[Any, Callable]:
+    """How operations come apart: as the compiler likes them, and small matrix products as sums of
+    products, which it can merge with their neighbours where a call to BLAS could not be."""
+    from torch._inductor.decomposition import select_decomp_table
+
+    def mm(a: Tensor, b: Tensor) -> Tensor:
+        if a.numel() * b.shape[1] > SMALL_PRODUCT:
+            return NotImplemented
+        return (a[:, :, None] * b).sum(1)
+
+    def addmm(c: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+        return c + torch.mm(a, b) if beta == alpha == 1 else NotImplemented
+
+    aten = torch.ops.aten
+    return {**select_decomp_table(), aten.mm.default: mm, aten.addmm.default: addmm}

@@ -1,0 +1,1 @@
+"""A run: the loop, its directory and checkpoints, its history, its detectors and its decoration."""

@@ -1,0 +1,150 @@
+"""The one checkpoint format: safetensors, the same whatever framework wrote it.
+
+Tensors carry the spec's names and layouts (`ganref.spec.state`). The metadata hold the format's
+version, the whole recipe, seed, step, data, precision and versions, and a SHA-256 over metadata
+and tensors, because safetensors itself would not notice a flipped bit. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..output.files import write_atomically
+from ..spec.errors import UserError
+from ..spec.schema import Recipe
+from ..spec.serial import from_dict, to_dict
+from ..spec.state import check_state
+
+FORMAT = 1
+PLAIN = ("seed", "step", "data", "dtype", "backend", "versions")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run at one step: enough to go on in any framework."""
+
+    recipe: Recipe
+    state: dict[str, np.ndarray]
+    seed: int
+    step: int
+    data: str
+    dtype: str
+    backend: str
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write the file whole or not at all (write, fsync, rename). Raises UserError if the disk
+    refuses; what was there before is then still there."""
+    from safetensors.numpy import save as serialise
+
+    meta: dict[str, Any] = {
+        "format": FORMAT,
+        "recipe": to_dict(checkpoint.recipe),
+        **{name: getattr(checkpoint, name) for name in PLAIN},
+    }
+    # safetensors keeps the order of neither tensors nor metadata: sorted names and a single key
+    # make the same state the same bytes. Its 0-d arrays must stay 0-d.
+    state = {n: np.asarray(checkpoint.state[n], order="C") for n in sorted(checkpoint.state)}
+    meta["sha256"] = _digest(meta, state)
+    write_atomically(path, serialise(state, metadata={"ganref": json.dumps(meta, sort_keys=True)}))
+
+
+def load(path: Path) -> Checkpoint:
+    """Read and verify a checkpoint. Raises UserError, in one line, if it is not a whole and
+    unaltered checkpoint of a recipe that this version knows."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            text = (file.metadata() or {}).get("ganref")
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise UserError(f"there is no checkpoint {path}") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (SafetensorError, ValueError, TypeError, KeyError, OverflowError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise UserError(
+            f"{path} is not a whole safetensors file ({reason}); ganref loads no other kind"
+        ) from None
+    if text is None:
+        raise UserError(f"{path} holds tensors but is not a checkpoint of ganref")
+    try:
+        meta = json.loads(text)
+        if meta["format"] != FORMAT:
+            found = f"{meta['format']!r:.20}"
+            raise UserError(f"checkpoint format {found}; this version reads {FORMAT}")
+        # Other text can mean the same numbers (1E-08): it is not what was written all the same.
+        as_written = json.dumps(meta, sort_keys=True) == text
+        if meta.pop("sha256") != _digest(meta, state) or not as_written:
+            raise UserError("altered after it was written (its checksum does not fit)")
+        plain = {name: meta[name] for name in PLAIN}
+        checkpoint = Checkpoint(recipe=from_dict(meta["recipe"]), state=state, **plain)
+        check_state(checkpoint.recipe, state)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} has metadata that ganref did not write ({error})") from None
+    return checkpoint
+
+
+def save_latest(directory: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
+    """Save `step_NNNNNNNN.safetensors`, point `latest.json` at it, and drop all but the newest
+    `keep` (0 keeps all). At every moment the file that `latest.json` names is whole."""
+    path = directory / f"step_{checkpoint.step:08d}.safetensors"
+    save(path, checkpoint)
+    pointer = {"file": path.name, "step": checkpoint.step}
+    write_atomically(directory / "latest.json", json.dumps(pointer).encode())
+    for old in _newest_first(directory)[keep:] if keep else []:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def load_latest(directory: Path) -> Checkpoint:
+    """The newest checkpoint of a run that is good: the one `latest.json` names, else the newest
+    that loads. Raises UserError, with the first one's fault, if none does."""
+    candidates = _newest_first(directory)
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        named = directory / json.loads((directory / "latest.json").read_text())["file"]
+        if named in candidates:
+            candidates.remove(named)
+            candidates.insert(0, named)
+    if not candidates:
+        raise UserError(f"{directory} holds no checkpoint")
+    fault: UserError | None = None
+    for path in candidates:
+        try:
+            return load(path)
+        except UserError as error:
+            fault = fault or error
+    assert fault is not None
+    raise fault
+
+
+def find(run_or_file: Path) -> Checkpoint:
+    """The checkpoint of a run directory (its newest) or of a file. Raises UserError."""
+    if (run_or_file / "checkpoints").is_dir():
+        return load_latest(run_or_file / "checkpoints")
+    if run_or_file.is_dir():
+        raise UserError(f"{run_or_file} is not a run directory: it has no checkpoints/")
+    return load(run_or_file)
+
+
+def _newest_first(directory: Path) -> list[Path]:
+    return sorted(directory.glob("step_*.safetensors"), reverse=True)
+
+
+def _digest(meta: dict[str, Any], state: dict[str, np.ndarray]) -> str:
+    shapes = [[n, str(a.dtype), list(a.shape)] for n, a in sorted(state.items())]
+    digest = hashlib.sha256(json.dumps([meta, shapes], sort_keys=True).encode())
+    for _, array in sorted(state.items()):
+        digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,189 @@
+"""The benchmarks: that they run, that they refuse, and that the plain loops compute the recipes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ganref
+from benchmarks import report, whole
+from benchmarks.speed import __main__ as speed_main
+from benchmarks.speed import gate, jobs
+from benchmarks.workers import Failed, Worker
+from checks import default_runs, detector_cost, lab_figures
+from ganref import data
+from ganref.spec import UserError
+from ganref.spec.steps import Trace
+from ganref.training.run import Config, RunDirectory
+
+QUICK = ["--backends", "numpy", "--threads", "1"]
+
+
+def test_speed_from_end_to_end(tmp_path: Path) -> None:
+    quick = [*QUICK, "--batch-sizes", "4,8", "--repeats", "2", "--seconds", "0.01", "--input"]
+    assert speed_main.main([*quick, "--out", str(tmp_path)]) == 0
+    result = json.loads((tmp_path / "speed.json").read_text())
+    assert [row["batch_size"] for row in result["rows"]] == [4, 8]
+    for row in result["rows"]:
+        assert row["step_s"]["min"] <= row["step_s"]["median"] <= row["step_s"]["max"]
+        assert len(row["rounds"]) == 2 and all(v["passed"] for v in row["gate"])
+        assert row["run_s"] > row["startup_s"] > 0 and row["peak_memory"] > 2**20
+        assert 0 < row["share_of_matmul"] < 1 and 0 <= row["input_share"] <= 1
+    assert (tmp_path / "speed.png").stat().st_size > 0
+    assert (tmp_path / "curves.png").stat().st_size > 0
+
+
+def test_whole_from_end_to_end(tmp_path: Path) -> None:
+    assert whole.main([*QUICK, "--steps", "125", "--repeats", "1", "--out", str(tmp_path)]) == 0
+    (row,) = json.loads((tmp_path / "whole.json").read_text())["rows"]
+    assert row["seconds"]["median"] > 0 and "125 steps" in row["said"]
+
+
+def test_detectors_from_end_to_end(tmp_path: Path) -> None:
+    quick = [*QUICK, "--recipes", "gaussian", "--steps", "250", "--repeats", "2"]
+    code = detector_cost.main([*quick, "--out", str(tmp_path)])
+    (row,) = json.loads((tmp_path / "detectors.json").read_text())["rows"]
+    assert row["steps"] == 250 and len(row["with"]) == len(row["without"]) == 2
+    assert 0 < row["share"]["min"] <= row["share"]["median"] <= row["share"]["max"] < 0.1
+    assert code == int(row["share"]["median"] > detector_cost.TARGET)
+    assert all(turn["watching_s"] < a["watching_s"]
+               for turn, a in zip(row["without"], row["with"], strict=True))  # fmt: skip
+
+
+def test_silence_from_end_to_end(tmp_path: Path) -> None:
+    assert default_runs.main([*QUICK, "--recipes", "gaussian", "--out", str(tmp_path)]) == 0
+    (row,) = json.loads((tmp_path / "silence.json").read_text())["rows"]
+    assert row["warnings"] == [] and row["steps"] == 2500
+    assert row["least_signal"] > 0.4 and row["least_diversity"] > 0.5 and row["largest_loss"] < 5
+
+
+def test_silence_tells_a_run_that_was_warned_of(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path / "run")
+    directory.write_config(Config(ganref.recipe("ebgan").replace(batch_size=2)), {})
+    loss = np.full(200, 30.0)
+    directory.append_steps(1, Trace(loss, -3 * loss, loss, loss, loss))
+    for step, diversity in ((50, None), (100, 0.3), (150, 0.5), (200, 0.1)):
+        warned = ["collapse"] if diversity == 0.1 else []
+        row = {"step": step, "G_signal": 1.0, "diversity": diversity, "warnings": warned}
+        directory.append_metrics(row)
+    found = default_runs.margins(directory)
+    assert found["warnings"] == ["collapse"] and found["steps"] == 200
+    # Before it had any, a run's lack of diversity is no loss of it.
+    assert found["least_diversity"] == found["last_diversity"] == 0.1
+    margin = ganref.recipe("ebgan").loss.margin
+    assert found["largest_loss"] == pytest.approx(90 / margin)
+    assert "collapse" in default_runs.table(
+        [{"recipe": "ebgan", "backend": "numpy", "wall_s": 1.0} | found]
+    )
+
+
+def test_labs_from_end_to_end(tmp_path: Path) -> None:
+    quick = [*QUICK, "--labs", "vanishing", "--out", str(tmp_path)]
+    assert lab_figures.main(quick) == 0
+    report = json.loads((tmp_path / "labs.json").read_text())
+    (row,) = report["rows"]
+    assert row["agrees"] and row["wall_s"] > row["seconds"] > 0
+    assert len(report["stated"]["vanishing"]) == len(row["checks"])
+    assert (tmp_path / "numpy" / "vanishing.png").exists()
+
+
+def test_labs_that_disagree_are_told(tmp_path: Path) -> None:
+    figures = {
+        "falls": {"minimax": None, "non_saturating": 3.0, "margin": 1.0},
+        "curves": {name: [1.0, 1e-4] for name in ("minimax", "non_saturating", "margin", "D_G_z")},
+    }
+    other = json.loads(json.dumps(figures))
+    other["curves"]["minimax"][0] = 1.1
+    about = {"lab": "vanishing", "dtype": "float32", "wall_s": 1.0}
+    rows = [
+        {**about, "backend": "numpy", "figures": figures},
+        {**about, "backend": "torch", "figures": other},
+        {**about, "backend": "tf", "why": "exit code 1: gone"},
+    ]
+    lab_figures.judge(rows)
+    wrong = [[c["figure"] for c in row.get("checks", ()) if not c["holds"]] for row in rows]
+    assert wrong == [
+        ["falls.non_saturating"], ["falls.non_saturating", "minimax, before any update"], []
+    ]  # fmt: skip
+    assert "failed: exit code 1" in lab_figures.table(rows) and not rows[0]["agrees"]
+    assert lab_figures.slow([about | {"backend": "tf", "wall_s": 200.0}])
+
+
+def test_the_figures_that_are_judged_are_there() -> None:
+    for lab, expected in lab_figures.EXPECTED.items():
+        assert all(item.low <= item.high and item.why for item in expected), lab
+    oscillated = {"dirac": lab_figures.LABS["oscillation"].run_dirac(steps=20)}
+    for item in lab_figures.EXPECTED["oscillation"][:2]:
+        assert lab_figures.look_up(oscillated, item.path) is not None
+
+
+def test_a_job_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    recipe = ganref.recipe("mlp").replace(width=8, batch_size=4, fresh_Z=True)
+    job = jobs.draw(recipe, data.load("digits", recipe), "float32", "cpu")
+    back = jobs.load(jobs.save(job, tmp_path / "job"))
+    assert back.recipe == recipe and back.run_steps == recipe.epochs_on("digits") * (1797 // 4)
+    assert len(back.calls) == len(job.calls) > 1
+    for a, b in zip(job.calls, back.calls, strict=True):
+        assert (a.X == b.X).all() and (a.Z == b.Z).all() and (a.Z_G == b.Z_G).all()
+        assert all((a.masks[name] == b.masks[name]).all() for name in b.masks)
+
+
+def test_the_gate_refuses_another_recipe() -> None:
+    recipe = ganref.recipe("gaussian")
+    job = gate.narrow_job(recipe, data.load("gaussian", recipe), "cpu")
+    other = recipe.replace(adam_D=ganref.with_tab(recipe, "mxnet").adam_D)
+
+    def losses(recipe: ganref.Recipe, dtype: str) -> gate.Losses:
+        gan = ganref.load_backend("numpy").create(
+            recipe, ganref.initial_weights(recipe), "cpu", dtype, "off"
+        )
+        call = job.calls[0]
+        return dict(zip(("loss_D", "loss_G"), gan.train_steps(call.X, call.Z), strict=True))
+
+    exact = losses(recipe, "float64")
+    gate.require([gate.judge(job, False, exact, exact)])
+    for plain in (False, True):  # only epsilon's place differs
+        with pytest.raises(Failed, match="parity gate"):
+            gate.require([gate.judge(job, plain, losses(other, "float64"), exact)])
+    broken = exact | {"loss_G": exact["loss_G"] * float("nan")}
+    assert not gate.judge(job, False, broken, exact)["passed"]
+
+
+def test_the_plain_loops_compute_the_recipes(framework: str, tmp_path: Path) -> None:
+    judge = gate.Gate(tmp_path, 1, 0)
+    worker = Worker(framework, "plain", 1)  # one process: importing a framework takes a while
+    try:
+        for name, recipe in ganref.RECIPES.items():
+            dataset = data.load(recipe.data, recipe)
+            job = gate.narrow_job(recipe, dataset, "cpu", plain=True)
+            path = jobs.save(job, tmp_path / name)
+            found = worker.ask("losses", job=str(path))
+            gate.require([judge.verdict(path, job, True, found)])
+    finally:
+        worker.close()
+
+
+def test_a_variant_that_cannot_be_is_reported_and_the_others_go_on() -> None:
+    with pytest.raises(Failed):
+        Worker("numpy", "plain", 1)
+
+
+def test_ratios_are_of_turns_in_the_same_round() -> None:
+    def row(mode: str, *seconds: float) -> dict:
+        rounds = [{"steps": 1, "seconds": s} for s in seconds]
+        return {"backend": "torch", "mode": mode, "rounds": rounds}
+
+    # The machine slowed down tenfold for one round: the ratio does not notice.
+    rows = [row("plain", 4.0, 40.0, 4.0), row("fast", 2.0, 20.0, 2.0)]
+    report.add_ratios(rows)
+    assert rows[1]["ratio"]["min"] == rows[1]["ratio"]["max"] == 2.0
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--recipes", "x"], ["--backends", "x"], ["--modes", "x"], ["--widths", "a"]]
+)
+def test_wrong_options_are_one_line(wrong: list[str], tmp_path: Path) -> None:
+    with pytest.raises(UserError):
+        speed_main.main([*wrong, "--out", str(tmp_path / "never")])
+    assert not (tmp_path / "never").exists()
