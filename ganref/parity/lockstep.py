@@ -16,28 +16,9 @@ from ..backend import check_backend
 from ..draws import batches
 from ..draws.weights import initial_weights
 from ..spec import Recipe, UserError
+from .differences import differences, gradient_norm
 from .tolerances import KINDS, tolerance
-from .workers import Died, Worker
-
-# A tensor that is all rounding (a bias before a batch normalisation has no gradient) is measured
-# on this share of the largest number of its kind in its network instead of on itself.
-FLOOR = 1e-2
-
-
-def differences(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> dict[str, float]:
-    """The largest relative difference of each tensor."""
-    largest: dict[str, float] = {}
-    for name, array in expected.items():
-        net = name.split(".")[0]
-        largest[net] = max(largest.get(net, 0.0), _magnitude(array))
-    out = {}
-    for name, array in expected.items():
-        worst = _magnitude(np.subtract(found[name], array, dtype=np.float64))
-        scale = max(_magnitude(array), FLOOR * largest[name.split(".")[0]])
-        out[name] = 0.0 if worst == 0 else worst / scale if scale else float("inf")
-        if not np.isfinite(out[name]):
-            out[name] = float("inf")
-    return out
+from .workers import Worker, WorkerFailed
 
 
 def split_kinds(answer: dict[str, Any]) -> dict[str, dict[str, np.ndarray]]:
@@ -134,8 +115,8 @@ def _empty_report(
 def _ask(report: dict[str, Any], worker: Worker, message: tuple[Any, ...]) -> None:
     try:
         worker.send(message)
-    except Died as death:
-        report["died"][worker.backend] = str(death)
+    except WorkerFailed as failure:
+        report["died"][worker.backend] = str(failure)
 
 
 def _gather(report: dict[str, Any], workers: dict[str, Worker]) -> dict[str, Any]:
@@ -144,8 +125,8 @@ def _gather(report: dict[str, Any], workers: dict[str, Worker]) -> dict[str, Any
     for name, worker in list(workers.items()):
         try:
             answers[name] = worker.receive()
-        except Died as death:
-            report["died"].setdefault(name, str(death))
+        except WorkerFailed as failure:
+            report["died"].setdefault(name, str(failure))
             workers.pop(name).close()
     return answers
 
@@ -157,8 +138,7 @@ def _judge(
         for loss in ("loss_D", "loss_G"):
             report["losses"][name][loss].append(float(kinds["losses"][loss]))
         for net, norms in report["gradient_norms"][name].items():
-            parts = [g for n, g in kinds["gradients"].items() if n.startswith(net)]
-            norms.append(float(np.sqrt(sum((g.astype(np.float64) ** 2).sum() for g in parts))))
+            norms.append(gradient_norm(kinds["gradients"], net))
     allowed = {
         kind: tolerance(recipe, report["dtype"], report["teacher_forced"], step, kind)
         for kind in KINDS
@@ -182,7 +162,3 @@ def _judge(
                     "step": step, "kind": kind, "tensor": first,
                     "difference": each[first], "tolerance": limit,
                 }  # fmt: skip
-
-
-def _magnitude(array: np.ndarray) -> float:
-    return float(np.abs(array).max()) if array.size else 0.0

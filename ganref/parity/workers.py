@@ -8,19 +8,18 @@ import os
 import tempfile
 from typing import Any
 
-from .. import cli
 from ..backend import load_backend
 from ..spec import UserError
 from ..spec.steps import Trace
 
 
-class Died(Exception):
+class WorkerFailed(Exception):
     """The process is gone, or its backend raised; the message holds its last words."""
 
 
 class Worker:
-    """One backend's process. Forking a process that has used TensorFlow or threads hangs the
-    child, so it is spawned."""
+    """One backend's process, with so many threads or as OMP_NUM_THREADS says. Forking a process
+    that has used TensorFlow or threads hangs the child, so it is spawned."""
 
     def __init__(self, backend: str, threads: int | None) -> None:
         self.backend = backend
@@ -34,20 +33,20 @@ class Worker:
         theirs.close()
 
     def send(self, message: tuple[Any, ...]) -> None:
-        """Ask for something. Raises Died."""
+        """Ask for something. Raises WorkerFailed."""
         try:
             self._pipe.send(message)
         except OSError:
-            raise Died(self._last_words()) from None
+            raise WorkerFailed(self._last_words()) from None
 
     def receive(self) -> Any:
-        """The answer to the oldest question. Raises Died."""
+        """The answer to the oldest question. Raises WorkerFailed."""
         try:
             kind, answer = self._pipe.recv()
         except (EOFError, OSError):
-            raise Died(self._last_words()) from None
+            raise WorkerFailed(self._last_words()) from None
         if kind == "error":
-            raise Died(answer)
+            raise WorkerFailed(answer)
         return answer
 
     def close(self) -> None:
@@ -70,7 +69,6 @@ class Worker:
 def _serve(pipe: Any, backend: str, threads: int | None, log: str) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
     os.dup2(descriptor, 2)
-    count = cli.prepare_threads(threads)
     gan: Any = None
     while True:
         try:
@@ -81,7 +79,8 @@ def _serve(pipe: Any, backend: str, threads: int | None, log: str) -> None:
             kind, *args = message
             if kind == "create":
                 module = load_backend(backend)
-                module.set_threads(count)
+                if threads:
+                    module.set_threads(threads)
                 gan = module.create(*args)
                 answer: Any = module.version()
             elif kind == "load":
