@@ -8,10 +8,10 @@ from typing import Any
 
 from . import cli
 from .backend import BACKENDS, is_installed
-from .output import plots, strict_json
+from .output import curves, strict_json
+from .output.files import disk_errors, write_atomically
 from .parity.lockstep import compare
 from .parity.tolerances import KINDS
-from .train import build_recipe, recipe_options
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,37 +27,38 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--threads", type=cli.positive(int))
     p.add_argument("--out", type=Path, help="for compare.json and compare.png (default compare)")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
-    recipe_options(p)
+    cli.recipe_options(p)
     return p
 
 
 def table(report: dict[str, Any]) -> str:
     """The report for a terminal: the worst difference of each pair and kind, and the verdict."""
+    labels = [" - ".join(pair["pair"]) for pair in report["pairs"]]
+    wide = max([16, *(len(label) + 1 for label in labels)])
     how = "each step from the reference's state" if report["teacher_forced"] else "free-running"
     lines = [
         f"{report['recipe']} ({report['tab']}), {report['steps']} steps, {report['dtype']}, {how}: "
         "largest relative differences",
-        f"{'':<16}" + "".join(f"{kind:>12}" for kind in KINDS),
+        f"{'':<{wide}}" + "".join(f"{kind:>12}" for kind in KINDS),
     ]
-    for pair in report["pairs"]:
+    for label, pair in zip(labels, report["pairs"], strict=True):
         worst = [max(pair["worst"][kind], default=float("nan")) for kind in KINDS]
         verdict = "outside" if pair["first_outside"] else "ok"
-        label = " - ".join(pair["pair"])
-        lines.append(f"{label:<16}" + "".join(f"{w:>12.1e}" for w in worst) + f"  {verdict}")
+        lines.append(f"{label:<{wide}}" + "".join(f"{w:>12.1e}" for w in worst) + f"  {verdict}")
     last = [
         next((t for t in reversed(report["tolerances"][k]) if t is not None), None) for k in KINDS
     ]
     shown = "".join(f"{'-' if t is None else format(t, '.0e'):>12}" for t in last)
-    lines.append(f"{'tolerance':<16}{shown}")
+    lines.append(f"{'tolerance':<{wide}}{shown}")
     judged = sum(t is not None for t in report["tolerances"]["losses"])
     if judged < report["steps"] and not report["died"]:
         lines.append(
             f"only the first {judged} steps were judged: rounding, amplified, decides after that"
         )
     lines += [
-        f"{' - '.join(pair['pair'])}: {out['tensor']} ({out['kind']}) leaves the tolerance "
+        f"{label}: {out['tensor']} ({out['kind']}) leaves the tolerance "
         f"at step {out['step']}: {out['difference']:.1e} > {out['tolerance']:.0e}"
-        for pair in report["pairs"]
+        for label, pair in zip(labels, report["pairs"], strict=True)
         if (out := pair["first_outside"])
     ]
     lines += [f"{name} died: {words}" for name, words in report["died"].items()]
@@ -67,10 +68,10 @@ def table(report: dict[str, Any]) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Compare, print, draw, write; exit code 1 if anything is outside its tolerance."""
     args = vars(parser().parse_args(argv))
-    recipe = build_recipe(args)
+    recipe = cli.build_recipe(args)
     default = ",".join(name for name in BACKENDS if is_installed(name))
     out = args.get("out", Path("compare"))
-    with plots.disk_errors(out):
+    with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     report = compare(
         recipe,
@@ -82,12 +83,11 @@ def main(argv: list[str] | None = None) -> int:
         teacher_forced="teacher_forced" in args,
         device=args.get("device", "cpu"),
         compile=args.get("compile", "auto"),
-        threads=args.get("threads"),
+        threads=cli.prepare_threads(args.get("threads")),
         progress="quiet" not in args,
     )
-    with plots.disk_errors(out):
-        (out / "compare.json").write_text(strict_json.dumps(report, indent=1))
-        plots.comparison(out / "compare.png", report)
+    write_atomically(out / "compare.json", strict_json.dumps(report, indent=1).encode())
+    curves.comparison(out / "compare.png", report)
     print(table(report))
     print(f"written: {out / 'compare.json'}, {out / 'compare.png'}")
     return 0 if report["agrees"] else 1

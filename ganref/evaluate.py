@@ -6,23 +6,18 @@ The samples come from the run's own noise, so that the numbers are the same on e
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import cli, data
+from . import cli
 from .backend import BACKENDS
 from .draws import rng
 from .metrics.report import Result, cheap_metrics, evaluate_samples
-from .output import plots, strict_json
-from .output.files import write_atomically
-from .sample import generate, restore
-from .spec import UserError
-from .training.checkpoint import Checkpoint, find
-from .training.run import RunDirectory
+from .output import pictures, strict_json
+from .output.files import disk_errors, write_atomically
 
 __all__ = ["Result", "as_json", "cheap_metrics", "evaluate_samples", "main", "table"]
 
@@ -42,24 +37,6 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--inception", action="store_true", help="standard FID and KID too")
     p.add_argument("--out", type=Path, help="where evaluation.json and .png go (default: the run)")
     return p
-
-
-def load_data(
-    checkpoint: Checkpoint, run: Path, name: str | None = None, mixed: bool = False
-) -> data.Dataset:
-    """The data of that name, else those of the run (a directory, or a checkpoint in one), read as
-    it read them. Raises UserError."""
-    recipe, seed = checkpoint.recipe, checkpoint.seed
-    if name is not None:
-        return data.load(name, recipe, seed, mixed=mixed)
-    own = checkpoint.data
-    if own not in data.DATASETS and not Path(own).expanduser().exists():
-        raise UserError(f"the run's data {own} are not to be found here; say where with --data")
-    # A checkpoint alone does not know how its images were read.
-    with contextlib.suppress(UserError):
-        directory = RunDirectory.open(run if run.is_dir() else run.parent.parent)
-        mixed = mixed or directory.read_config().mixed
-    return data.load(own, recipe, seed, mixed=mixed)
 
 
 def table(results: list[Result]) -> str:
@@ -83,13 +60,11 @@ def as_json(results: list[Result]) -> list[dict[str, Any]]:
 def main(argv: list[str] | None = None) -> int:
     """Generate, measure, print, draw, write. Raises UserError."""
     args = parser().parse_args(argv)
-    checkpoint = find(args.run)
+    checkpoint = cli.trained(args.run, args.ema)
     recipe = checkpoint.recipe
-    if args.ema and not recipe.ema:
-        raise UserError("this run kept no average of G's weights; train with --ema 0.999, say")
-    dataset = load_data(checkpoint, args.run, args.data, args.mixed)
-    config, gan = restore(checkpoint, args.backend, args.device, args.threads)
-    samples = generate(gan, recipe, args.seed, args.num, rng.EVALUATION, ema=args.ema)
+    dataset = cli.data_of(checkpoint, args.run, args.data, args.mixed)
+    config, gan = cli.restore(checkpoint, args.backend, args.device, args.threads)
+    samples = cli.generate(gan, recipe, args.seed, args.num, rng.EVALUATION, ema=args.ema)
     results = evaluate_samples(recipe, dataset, samples, args.seed, inception=args.inception)
     out = args.out or (args.run if args.run.is_dir() else args.run.parent)
     report = {
@@ -102,11 +77,11 @@ def main(argv: list[str] | None = None) -> int:
         "ema": args.ema,
         "results": as_json(results),
     }
-    with plots.disk_errors(out):
+    with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     write_atomically(out / "evaluation.json", strict_json.dumps(report, indent=1).encode())
     shown = dataset.batch(np.arange(min(len(dataset), 1000 if samples.ndim == 2 else 64)))
-    plots.beside(out / "evaluation.png", samples[: len(shown)], shown, recipe.name)
+    pictures.beside(out / "evaluation.png", samples[: len(shown)], shown, recipe.name)
     print(f"{args.num:,} samples of {recipe.name} at step {checkpoint.step:,}, on {dataset.name}")
     print(table(results))
     print(f"written: {out / 'evaluation.json'}, {out / 'evaluation.png'}")

@@ -10,8 +10,9 @@ from types import ModuleType
 from . import cli
 from .backend import BACKENDS, check_backend, load_backend
 from .labs import Setup, collapse, oscillation, vanishing
-from .output import plots, strict_json
-from .output.files import write_atomically
+from .output import strict_json
+from .output.canvas import plain
+from .output.files import disk_errors, write_atomically
 
 LABS: dict[str, ModuleType] = {
     "vanishing": vanishing,
@@ -41,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     check_backend(args.backend)
     threads = cli.prepare_threads(args.threads)
     out = args.out or Path("lab") / args.lab
-    with plots.disk_errors(out):
+    with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     load_backend(args.backend).set_threads(threads)
     device = cli.pick_device(args.backend, args.device)
@@ -61,7 +62,8 @@ def main(argv: list[str] | None = None) -> int:
     }
     report, picture = out / f"{args.lab}.json", out / f"{args.lab}.png"
     write_atomically(report, strict_json.dumps(about | {"figures": figures}, indent=1).encode())
-    lab.draw(picture, figures)
+    with plain():
+        lab.draw(picture, figures)
     print(about["finding"])
     print(f"written: {report}, {picture}")
     return 0

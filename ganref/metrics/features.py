@@ -20,6 +20,7 @@ import numpy as np
 from ..backend import need
 from ..data import Dataset
 from ..draws.rng import EVALUATION, Stream
+from ..output import pictures
 from ..spec.errors import UserError
 from .distances import (
     frechet_gaussian,
@@ -40,22 +41,20 @@ CLASSIFIER_STEP = 2**32  # of the evaluation stream, beyond what any other draw 
 def to_uint8(images: np.ndarray) -> np.ndarray:
     """Images (n, C, H, W) as uint8, the precision of real ones; floats are in [-1, 1].
 
-    Raises UserError for another number of axes, values that are not finite or far out of range.
+    Raises UserError for another number of axes, and for what a picture would only cut off: values
+    that are not finite or far out of range.
     """
     images = np.asarray(images)
     if images.ndim != 4:
         raise UserError(f"images must be an array (n, C, H, W), not one of shape {images.shape}")
     if images.dtype == np.uint8:
         return images
-    out = np.empty(images.shape, np.uint8)
-    for i in range(0, len(images), BLOCK):
-        block = images[i : i + BLOCK].astype(np.float64)
-        if not np.isfinite(block).all():
-            raise UserError("some samples are not finite; the generator has diverged")
-        if np.abs(block).max() > 1.001:
-            raise UserError(f"images as floats are in [-1, 1], not up to {np.abs(block).max():.3g}")
-        out[i : i + BLOCK] = np.clip(np.rint((block + 1) * 127.5), 0, 255)
-    return out
+    low, high = float(images.min(initial=0)), float(images.max(initial=0))
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise UserError("some samples are not finite; the generator has diverged")
+    if max(-low, high) > 1.001:
+        raise UserError(f"images as floats are in [-1, 1], not up to {max(-low, high):.3g}")
+    return pictures.to_uint8(images)
 
 
 def _averaging(size: int, side: int) -> np.ndarray:

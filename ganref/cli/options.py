@@ -1,0 +1,87 @@
+"""The options that say which GAN, as tables: what each is called and which number it sets."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from .. import data
+from ..spec import RECIPES, TABS, Recipe, UserError, on_data, recipe, with_tab
+from .main import finite, positive
+
+# Options that are fields of the recipe under the same name.
+PLAIN = ("batch_size", "width", "latent", "latent_dim", "leaky_slope", "ema", "G_updates")
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+# Options that are a field of the loss: its name there, and what it becomes.
+LOSS_OPTIONS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "generator_loss": ("generator", _same),
+    "label_smoothing": ("real_label", lambda smoothing: 1 - smoothing),
+    "margin": ("margin", _same),
+    "repelling": ("repelling", _same),
+    "r1": ("r1", _same),
+}
+# Options that define what is computed: a resumed run has them from its config.
+DEFINING = (
+    "recipe", "tab", "data", "seed", "lr", "lr_D", "lr_G", "channels", *PLAIN,
+    *LOSS_OPTIONS, "dtype", "mixed", "strict", "run_dir",
+)  # fmt: skip
+
+
+def recipe_options(p: argparse.ArgumentParser) -> None:
+    """The options that say which GAN: its recipe, data and seed, and every number of it."""
+    number, real = positive(int), positive(float)
+    g = p.add_argument_group("what to train")
+    g.add_argument("--recipe", help=f"one of {', '.join(RECIPES)} (default gaussian)")
+    g.add_argument("--tab", help=f"d2l's semantics: one of {', '.join(TABS)} (default aligned)")
+    g.add_argument("--data", help="a data set's name, or a folder or zip of images")
+    g.add_argument("--seed", type=int, help="of every draw (default 0)")
+    g = p.add_argument_group("numbers of the recipe")
+    g.add_argument("--batch-size", type=number)
+    g.add_argument("--lr", type=real, help="both learning rates")
+    g.add_argument("--lr-D", type=real, dest="lr_D")
+    g.add_argument("--lr-G", type=real, dest="lr_G")
+    g.add_argument("--channels", type=number, help="of the images: 1 is grey, 3 is colour")
+    g.add_argument("--width", type=number, help="of the networks (their first width)")
+    g.add_argument("--latent", choices=("normal", "uniform"))
+    g.add_argument("--latent-dim", type=number)
+    g.add_argument("--leaky-slope", type=finite, help="0 is ReLU (d2l.ai's DCGAN, exercise 1)")
+    g.add_argument("--generator-loss", choices=("non_saturating", "minimax"))
+    g.add_argument("--label-smoothing", type=finite, help="real labels are 1 minus this")
+    g.add_argument("--margin", type=real, help="of ebgan's loss")
+    g.add_argument("--repelling", type=finite, help="weight of ebgan's pulling-away term")
+    g.add_argument("--r1", type=finite, help="weight of the gradient penalty on real data")
+    g.add_argument("--ema", type=finite, help="decay of the average of G's weights (0.999, say)")
+    g.add_argument("--G-updates", type=number, dest="G_updates", help="per update of D")
+
+
+def build_recipe(args: dict[str, Any]) -> Recipe:
+    """The recipe with the command line's numbers. Raises UserError."""
+    base = with_tab(recipe(args.get("recipe", "gaussian")), args.get("tab", "aligned"))
+    name = args.get("data", base.data)
+    base = on_data(base, name, points=name in data.DATASETS and not data.DATASETS[name].channels)
+    changes: dict[str, Any] = {name: args[name] for name in PLAIN if name in args}
+    # The data asked for bring their channels; the default data take the recipe's.
+    known = data.DATASETS[name].channels if "data" in args and name in data.DATASETS else 0
+    channels = args.get("channels", known if name != RECIPES[base.name].data else 0)
+    if "channels" in args and len(base.data_shape) != 3:
+        raise UserError(f"recipe {base.name} takes points; --channels is for images")
+    if channels:
+        changes["data_shape"] = (channels, *base.data_shape[1:])
+    for name, which in (("adam_D", "lr_D"), ("adam_G", "lr_G")):
+        rate = args.get(which, args.get("lr"))
+        if rate is not None:
+            changes[name] = dataclasses.replace(getattr(base, name), lr=rate)
+    return base.replace(**changes, **_loss(base, args))
+
+
+def _loss(base: Recipe, args: dict[str, Any]) -> dict[str, Any]:
+    numbers = {field: become(args[option]) for option, (field, become) in LOSS_OPTIONS.items()
+               if option in args}  # fmt: skip
+    return {"loss": dataclasses.replace(base.loss, **numbers)} if numbers else {}

@@ -1,0 +1,133 @@
+"""Runs from options: a new one, one to go on with, and one whose checkpoint is looked at."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import data
+from ..backend import GAN, check_backend
+from ..draws import rng
+from ..spec import Recipe, UserError
+from ..spec.precision import storage
+from ..training.checkpoint import Checkpoint, find, load_latest
+from ..training.run import Config, RunDirectory
+from .options import DEFINING, build_recipe
+from .start import create, pick_device, prepare_threads
+
+BATCH = 256  # samples that are drawn at a time
+
+
+def new_run(args: dict[str, Any]) -> tuple[Config, data.Dataset]:
+    """What the options ask for, and its data. Raises UserError."""
+    built = build_recipe(args)
+    backend = args.get("backend", "numpy")
+    check_backend(backend)
+    name, seed = args.get("data", built.data), args.get("seed", 0)
+    extra: dict[str, bool] = {key: args.get(key, False) for key in ("mixed", "strict")}
+    dataset = data.load(name, built, seed, **extra)
+    steps = _steps(args, built, name, dataset)
+    config = Config(
+        recipe=built,
+        backend=backend,
+        data=name,
+        seed=seed,
+        device=pick_device(backend, args.get("device", "auto")),
+        dtype=args.get("dtype", "float32"),
+        compile=args.get("compile", "auto"),
+        steps=steps,
+        planned_steps=steps,
+        **extra,
+    )
+    return config, dataset
+
+
+def resumed_run(args: dict[str, Any]) -> tuple[Config, data.Dataset, RunDirectory, Checkpoint]:
+    """The run that `--resume` names, as far as it is, with what may change. Raises UserError."""
+    for name in DEFINING:
+        if name in args:
+            option = name.replace("_", "-")
+            raise UserError(f"--{option} cannot change with --resume; it belongs to the run")
+    run = RunDirectory.open(Path(args["resume"]))
+    config = run.read_config()
+    checkpoint = load_latest(run.checkpoints)
+    if (checkpoint.recipe, checkpoint.seed) != (config.recipe, config.seed):
+        raise UserError(f"the checkpoints in {run.path} are of another run than its config.json")
+    extra = {"mixed": config.mixed, "strict": config.strict}
+    dataset = data.load(config.data, config.recipe, config.seed, **extra)
+    changes: dict[str, Any] = {n: args[n] for n in ("backend", "compile") if n in args}
+    if "steps" in args or "epochs" in args:
+        changes["steps"] = _steps(args, config.recipe, config.data, dataset)
+    config = dataclasses.replace(config, **changes)
+    if "device" in args or "backend" in args:
+        check_backend(config.backend)
+        device = pick_device(config.backend, args.get("device", "auto"))
+        config = dataclasses.replace(config, device=device)
+    if checkpoint.step > config.steps:
+        raise UserError(
+            f"{run.path} is at step {checkpoint.step:,} already; --steps counts from its start"
+        )
+    return config, dataset, run, checkpoint
+
+
+def _steps(args: dict[str, Any], built: Recipe, name: str, dataset: data.Dataset) -> int:
+    per_epoch = len(dataset) // built.batch_size
+    return args.get("steps") or args.get("epochs", built.epochs_on(name)) * per_epoch
+
+
+def trained(run_or_file: Path, ema: bool) -> Checkpoint:
+    """The checkpoint of a run or a file. Raises UserError if there is none, or it has no average
+    of G's weights that is asked for."""
+    checkpoint = find(run_or_file)
+    if ema and not checkpoint.recipe.ema:
+        raise UserError("this run kept no average of G's weights; train with --ema 0.999, say")
+    return checkpoint
+
+
+def restore(
+    checkpoint: Checkpoint, backend: str | None, device: str, threads: int | None
+) -> tuple[Config, GAN]:
+    """The GAN of a checkpoint, on that backend or the one that wrote it. Raises UserError."""
+    count = prepare_threads(threads)
+    name = backend or checkpoint.backend
+    check_backend(name)
+    dtype = storage(checkpoint.dtype)
+    where = pick_device(name, device)
+    config = Config(checkpoint.recipe, name, checkpoint.data, checkpoint.seed, where, dtype)
+    return config, create(config, count, checkpoint)
+
+
+def generate(
+    gan: GAN, recipe: Recipe, seed: int, num: int, stream: int = rng.PICTURES, **how: bool
+) -> np.ndarray:
+    """`num` samples (num, *data) from the noise of that seed, the same on every backend: each
+    256 of them are a step of the stream."""
+    noise = rng.Stream(seed, stream)
+    parts = []
+    for i in range(-(-num // BATCH)):
+        count = min(BATCH, num - i * BATCH)
+        Z = rng.latent(recipe, noise, range(i, i + 1), (BATCH,))[0][:count]
+        parts.append(gan.generate(Z, **how))
+    return np.concatenate(parts)
+
+
+def data_of(
+    checkpoint: Checkpoint, run: Path, name: str | None = None, mixed: bool = False
+) -> data.Dataset:
+    """The data of that name, else those of the run (a directory, or a checkpoint in one), read as
+    it read them. Raises UserError."""
+    recipe, seed = checkpoint.recipe, checkpoint.seed
+    if name is not None:
+        return data.load(name, recipe, seed, mixed=mixed)
+    own = checkpoint.data
+    if own not in data.DATASETS and not Path(own).expanduser().exists():
+        raise UserError(f"the run's data {own} are not to be found here; say where with --data")
+    # A checkpoint alone does not know how its images were read.
+    with contextlib.suppress(UserError):
+        directory = RunDirectory.open(run if run.is_dir() else run.parent.parent)
+        mixed = mixed or directory.read_config().mixed
+    return data.load(own, recipe, seed, mixed=mixed)

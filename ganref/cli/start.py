@@ -1,0 +1,66 @@
+"""Setting a GAN up: threads, device, backend, weights, and what it was all made with."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Any
+
+import numpy as np
+
+from ..backend import GAN, load_backend
+from ..draws.weights import initial_weights
+from ..training.checkpoint import Checkpoint
+from ..training.run import Config
+
+
+def prepare_threads(threads: int | None) -> int:
+    """Settle the number of threads before any framework is imported, which reads it once: what was
+    asked for, else OMP_NUM_THREADS, else all cores."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    threads = threads or (int(asked) if asked.isdigit() else 0) or len(os.sched_getaffinity(0))
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    return threads
+
+
+def pick_device(backend: str, device: str) -> str:
+    """`auto` as the first GPU that the framework sees, else the processor. Raises UserError."""
+    devices = load_backend(backend).devices()
+    if device == "auto":
+        return devices[1] if len(devices) > 1 else "cpu"
+    return "cuda:0" if device == "cuda" else device
+
+
+def create(config: Config, threads: int, checkpoint: Checkpoint | None = None) -> GAN:
+    """The GAN of a run, from its seed or from a checkpoint."""
+    backend = load_backend(config.backend)
+    backend.set_threads(threads)
+    weights = initial_weights(config.recipe, config.seed)
+    how = config.device, config.dtype, config.compile, config.planned_steps
+    gan = backend.create(config.recipe, weights, *how)
+    if checkpoint is not None:
+        gan.load_state(checkpoint.state)
+    return gan
+
+
+def versions(backend: str) -> dict[str, str]:
+    """What a run was made with."""
+    from .. import __version__
+
+    return {
+        "ganref": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "framework": load_backend(backend).version(),
+    }
+
+
+def machine(backend: str, threads: int) -> dict[str, Any]:
+    """What a run was made on, for its `config.json`."""
+    return {
+        "versions": versions(backend),
+        "threads": threads,
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "devices": load_backend(backend).devices(),
+    }
