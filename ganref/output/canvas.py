@@ -10,6 +10,7 @@ from __future__ import annotations
 import colorsys
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -19,16 +20,16 @@ from ..spec.errors import UserError
 from .files import disk_errors
 
 BLUE, ORANGE, GREY = "#1f6fb4", "#e07b1a", "#8a8a8a"
-FIRST = (BLUE, ORANGE, "#3a923a", "#9b59b6")
+FIRST = (BLUE, ORANGE, "#3a923a", "#9b59b6", "#b5173f", "#12a5a0")
 GOLDEN = 0.6180339887  # of the circle of hues: each new one falls into the widest gap
 
 
 def colours(count: int) -> list[str]:
-    """So many different colours, the first ones always the same: four that are easily told apart,
-    then hues a golden section further each time, dark and light in turn."""
+    """So many different colours, the first ones always the same: six that are easily told
+    apart, then hues a golden section further each time, dark and light in turn."""
     found = list(FIRST[:count])
     for i in range(count - len(found)):
-        hue, value = (0.93 + i * GOLDEN) % 1, 0.75 if i % 2 else 0.55
+        hue, value = (0.17 + i * GOLDEN) % 1, 0.75 if i % 2 else 0.55
         red, green, blue = (round(255 * v) for v in colorsys.hsv_to_rgb(hue, 0.9, value))
         found.append(f"#{red:02x}{green:02x}{blue:02x}")
     return found
@@ -82,6 +83,8 @@ def _matplotlib() -> ModuleType:
 
 
 def _without_its_file() -> ModuleType:
+    for name in [name for name in sys.modules if name.startswith("matplotlib.")]:
+        del sys.modules[name]  # half of it has been imported
     kept = os.environ.get("MATPLOTLIBRC")
     os.environ["MATPLOTLIBRC"] = os.devnull
     try:

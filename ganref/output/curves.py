@@ -88,6 +88,7 @@ def _curve(axes: Any, values: np.ndarray, name: str, colour: str) -> None:
     if cut:
         means = values[:cut].reshape(-1, window).mean(1)
         axes.plot(steps[window - 1 : cut : window], means, color=colour, lw=1.4, label=name)
-        low, high = min(0.0, float(means.min())), float(means.max())
+        known = means[np.isfinite(means)]
+        low, high = known.min(initial=0.0), known.max(initial=1e-9)
         bottom, top = axes.get_ylim() if axes.has_data() and len(axes.lines) > 2 else (low, high)
         axes.set_ylim(min(bottom, low), max(top, high * 1.15))

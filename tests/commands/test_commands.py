@@ -1,0 +1,72 @@
+"""`python -m ganref` and the script `ganref`: the commands, and running one."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import ganref
+from ganref.__main__ import COMMANDS, listing
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["ganref"]
+# What pip writes into `bin/ganref`, guard and all: comparing starts processes that import it.
+CONSOLE = "import sys\nfrom {} import {}\nif __name__ == '__main__':\n    sys.exit({}())\n"
+
+
+def _start(how: str, *args: object, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    script = tmp_path / "ganref-script"
+    script.write_text(CONSOLE.format(*SCRIPT.split(":"), SCRIPT.split(":")[1]))
+    command = [sys.executable, *{"module": ("-m", "ganref"), "script": (str(script),)}[how]]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    words = [*command, *map(str, args)]
+    return subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, env=env, timeout=300)
+
+
+def test_every_file_of_the_package_is_a_command() -> None:
+    files = {path.stem for path in Path(ganref.__file__).parent.glob("*.py")}
+    assert files - set(COMMANDS) == {"__init__", "__main__", "backend"}
+
+
+@pytest.mark.parametrize("how", ["module", "script"])
+def test_no_command_lists_them_all(how: str, tmp_path: Path) -> None:
+    done = _start(how, tmp_path=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == list(COMMANDS)
+    assert all(len(line) <= 100 and len(line.split()) > 3 for line in lines)
+    assert done.stdout.strip() == listing()
+
+
+@pytest.mark.parametrize("how", ["module", "script"])
+def test_a_command_is_what_its_module_is(how: str, tmp_path: Path) -> None:
+    done = _start(how, "train", "--list", tmp_path=tmp_path)
+    alone = [sys.executable, "-m", "ganref.train", "--list"]
+    assert done.returncode == 0 and "gaussian" in done.stdout and "mxnet" in done.stdout
+    assert done.stdout == subprocess.run(alone, capture_output=True, text=True, cwd=ROOT).stdout
+    done = _start(how, "train", "--epochs", "0", tmp_path=tmp_path)
+    assert done.returncode == 2 and done.stderr.startswith("ganref.train: ")
+    assert len(done.stderr.splitlines()) == 1 and done.stdout == ""
+
+
+def test_an_unknown_command_is_one_line(tmp_path: Path) -> None:
+    done = _start("module", "trian", "--steps", 3, tmp_path=tmp_path)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == f"ganref: unknown command 'trian'; there are {', '.join(COMMANDS)}\n"
+
+
+def test_the_script_compares(framework: str, tmp_path: Path) -> None:
+    """Its processes are spawned, which imports the script again."""
+    args = ("compare", "--backends", f"numpy,{framework}", "--steps", 2, "--quiet")
+    done = _start("script", *args, tmp_path=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "compare" / "compare.json").exists()
+
+
+def test_types_are_shipped() -> None:
+    assert (Path(ganref.__file__).parent / "py.typed").exists()
+    package_data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    assert package_data["package-data"]["ganref"] == ["py.typed"]
