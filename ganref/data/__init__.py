@@ -80,14 +80,14 @@ class Entry:
 
 
 DATASETS: dict[str, Entry] = {
-    "gaussian": Entry("1,000 points of one Gaussian in the plane (001)", 0),
+    "gaussian": Entry("1,000 points of one Gaussian in the plane, d2l.ai's toy", 0),
     "ring": Entry("10,000 points of 8 Gaussians on a circle", 0),
     "grid": Entry("10,000 points of 25 Gaussians on a 5×5 grid", 0),
     "digits": Entry("1,797 handwritten digits that come with scikit-learn; no download", 1),
     "mnist": Entry("60,000 handwritten digits 28×28; a download of 10 MB", 1),
     "fashion-mnist": Entry("60,000 articles of clothing 28×28; a download of 26 MB", 1),
     "svhn": Entry("73,257 house numbers 32×32 in colour; a download of 182 MB", 3),
-    "pokemon": Entry("40,597 Pokemon sprites in colour (002); a download", 3),
+    "pokemon": Entry("40,597 Pokemon sprites in colour, as in d2l.ai; a download", 3),
 }
 
 
@@ -162,7 +162,7 @@ def _examples(
         return images.fit_all(X, shape, name), labels, ""
     if name == "pokemon":
         (path,) = sources.download(name, progress)
-        # The sprites are of several sizes; 002 resizes each.
+        # The sprites are of several sizes; d2l.ai's DCGAN page resizes each.
         key = sources.FILES[name][0].checksum
         X, skipped = images.load_images(path, shape, strict, True, progress, key)
         return X, None, images.describe_skipped(skipped)

@@ -7,7 +7,7 @@ import numpy as np
 from ..draws.rng import DATA, Stream
 from ..spec.errors import UserError
 
-# The toy of 001: rows X·A + b, X ~ N(0, I).
+# The toy of d2l.ai, "Generative Adversarial Networks": rows X·A + b, X ~ N(0, I).
 A = np.array([[1.0, 2.0], [-0.1, 0.5]])
 B = np.array([1.0, 2.0])
 

@@ -125,7 +125,8 @@ def read_mat(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def pad32(images: np.ndarray) -> np.ndarray:
-    """28×28 images with two rows and columns of zeros on each side (003)."""
+    """28×28 images with two rows and columns of zeros on each side (freeCodeCamp,
+    "An intuitive introduction to GANs")."""
     return np.pad(images, ((0, 0), (0, 0), (2, 2), (2, 2)))
 
 
