@@ -8,8 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import data
-from ..spec import RECIPES, TABS, Recipe, UserError, on_data, recipe, with_tab
+from ..spec import RECIPES, TABS, Recipe, UserError, losses, on_data, recipe, with_tab
 from .main import finite, positive
+
+# TEMPORARY, until the spec has the table: `from ..spec.losses import LOSSES, Loss` instead.
+LOSSES: dict[str, Any] = getattr(losses, "LOSSES", {"bce": losses.Loss})
 
 # Options that are fields of the recipe under the same name.
 PLAIN = ("batch_size", "width", "latent", "latent_dim", "leaky_slope", "ema", "G_updates")
@@ -29,7 +32,7 @@ LOSS_OPTIONS: dict[str, tuple[str, Callable[[Any], Any]]] = {
 }
 # Options that define what is computed: a resumed run has them from its config.
 DEFINING = (
-    "recipe", "tab", "data", "seed", "lr", "lr_D", "lr_G", "channels", *PLAIN,
+    "recipe", "tab", "data", "seed", "loss", "lr", "lr_D", "lr_G", "channels", *PLAIN,
     *LOSS_OPTIONS, "dtype", "mixed", "strict", "run_dir",
 )  # fmt: skip
 
@@ -52,6 +55,7 @@ def recipe_options(p: argparse.ArgumentParser) -> None:
     g.add_argument("--latent", choices=("normal", "uniform"))
     g.add_argument("--latent-dim", type=number)
     g.add_argument("--leaky-slope", type=finite, help="0 is ReLU (d2l.ai's DCGAN, exercise 1)")
+    g.add_argument("--loss", help=f"one of {', '.join(LOSSES)} (default: the recipe's)")
     g.add_argument("--generator-loss", choices=("non_saturating", "minimax"))
     g.add_argument("--label-smoothing", type=finite, help="real labels are 1 minus this")
     g.add_argument("--margin", type=real, help="of ebgan's loss")
@@ -82,6 +86,25 @@ def build_recipe(args: dict[str, Any]) -> Recipe:
 
 
 def _loss(base: Recipe, args: dict[str, Any]) -> dict[str, Any]:
-    numbers = {field: become(args[option]) for option, (field, become) in LOSS_OPTIONS.items()
-               if option in args}  # fmt: skip
-    return {"loss": dataclasses.replace(base.loss, **numbers)} if numbers else {}
+    """What the options of the loss change in a recipe. Raises UserError for one without effect."""
+    names = {kind: name for name, kind in LOSSES.items()}
+    chosen = args.get("loss", names[type(base.loss)])
+    if chosen not in LOSSES:
+        raise UserError(f"unknown loss {chosen!r}; there are {', '.join(LOSSES)}")
+    numbers: dict[str, Any] = {}
+    for option, (field, become) in LOSS_OPTIONS.items():
+        if option not in args:
+            continue
+        having = [name for name, kind in LOSSES.items() if field in kind.__dataclass_fields__]
+        if chosen not in having:
+            raise UserError(
+                f"--{option.replace('_', '-')} has no effect on the loss {chosen}; it is an option"
+                f" of {', '.join(having)}"
+            )
+        numbers[field] = become(args[option])
+    if names[type(base.loss)] == chosen:
+        return {"loss": dataclasses.replace(base.loss, **numbers)} if numbers else {}
+    # What every loss has is the recipe's; a sigmoid head is binary cross-entropy's.
+    kept = {field.name: getattr(base.loss, field.name) for field in dataclasses.fields(losses.Loss)}
+    head = "logits" if base.head == "sigmoid" else base.head
+    return {"loss": LOSSES[chosen](**kept | numbers), "head": head}

@@ -38,8 +38,9 @@ def progress(
     scale = recipe.batch_size if recipe.loss.reduction == "sum" else 1
     for values, name, colour in ((trace.loss_D, "loss_D", BLUE), (trace.loss_G, "loss_G", ORANGE)):
         _curve(curves, values / scale, name, colour)
-    if recipe.loss.kind == "bce":
-        curves.axhline(math.log(2), color=GREY, lw=0.8, ls=":", label="ln 2")
+    # TEMPORARY, until every loss has it: `recipe.loss.optimum` instead.
+    if optimum := getattr(recipe.loss, "optimum", (math.log(2), "ln 2")):
+        curves.axhline(optimum[0], color=GREY, lw=0.8, ls=":", label=optimum[1])
     curves.set(xlabel="step", ylabel="loss per example", title=f"{recipe.name} ({recipe.tab})")
     curves.legend(loc="upper right", fontsize=8)
     show_samples(below, samples, real)
