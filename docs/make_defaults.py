@@ -40,9 +40,9 @@ INTRODUCTION = """\
 # What the frameworks do by default
 
 Made by `python -m docs.make_defaults`, which asks the frameworks named here: it reads signatures,
-constructs layers and runs them. `tests/docs/test_defaults.py` fails when this page is out of date. No
-backend relies on any of it; the column ganref is what the spec says where a recipe does not. What
-the differences do to a run stands in [deviations](deviations.md). In fans, in and out count a
+constructs layers and runs them. `tests/docs/test_defaults.py` fails when this page is out of date.
+No backend relies on any of it; the column ganref is what the spec says where a recipe does not.
+What the differences do to a run stands in [deviations](deviations.md). In fans, in and out count a
 convolution's kernel area too.
 """
 

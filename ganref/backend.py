@@ -7,11 +7,12 @@ import importlib.util
 import os
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 
 from .spec.errors import UserError
+from .spec.networks import Network as NetworkSpec
 from .spec.schema import Recipe
 from .spec.steps import Masks, Trace
 
@@ -29,6 +30,10 @@ class GAN(Protocol):
     recipe: Recipe
     device: str
     dtype: str
+
+    @property
+    def compiled(self) -> str:
+        """Whether steps are made in the fastest way: "yes", or why not."""
 
     def train_steps(
         self,
@@ -86,6 +91,44 @@ class GAN(Protocol):
     def load_state(self, state: State) -> None:
         """Restore what `state` gave, on any backend. Raises UserError before changing anything if
         a tensor is missing, extra or misshapen."""
+
+
+class Network(Protocol):
+    """What `gan.py` and `steps.py` ask of `net_G` and `net_D`; tensors are the framework's own."""
+
+    spec: NetworkSpec
+    trained: dict[str, Any]  # what Adam moves, by the spec's names
+    stats: dict[str, Any]  # the running statistics
+
+    def run(self, x: Any, training: bool = True, update_stats: bool = True) -> Any:
+        """The output for x (B, *input) alone, with nothing recorded."""
+
+    def record(
+        self, x: Any, update_stats: bool = True, masks: dict[str, Any] | None = None
+    ) -> tuple[Any, Any]:
+        """(output, tape) for x (B, *input): a pass in training that can be gone back through."""
+
+    def named(self, tensors: Any) -> dict[str, Any]:
+        """Gradients, moments or averages under the names of the parameters they belong to."""
+
+
+class Optimiser(Protocol):
+    """What they ask of `trainer_G` and `trainer_D`."""
+
+    average: Any  # of the weights, in the network's order
+
+    @property
+    def steps(self) -> int:
+        """How many updates were made."""
+
+    def step(self, grads: Any, batch_size: int) -> None:
+        """One update with these gradients."""
+
+    def set_steps(self, steps: int) -> None:
+        """Go on as after that many updates."""
+
+    def tensors(self) -> dict[str, Any]:
+        """The moments `<param>.m` and `.v`, and averages `<param>.ema` where they are kept."""
 
 
 class Backend(Protocol):

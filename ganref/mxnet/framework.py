@@ -12,13 +12,14 @@ import importlib
 import os
 import sys
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 import numpy
 
 from ganref.spec.errors import UserError
 from ganref.spec.precision import check_dtype
+from ganref.spec.steps import from_bytes
 
 
 def _import() -> Any:
@@ -42,6 +43,11 @@ autograd, gluon, np, npx = mx.autograd, mx.gluon, mx.np, mx.npx
 # Scalars, and arrays that follow NumPy's rules: the semantics of d2l's tab.
 npx.set_np()
 
+Tensor: TypeAlias = Any  # MXNet has no types to offer
+Gradients: TypeAlias = Sequence[Tensor]  # in the network's order; they lie with the parameters
+Masks = dict[str, Tensor]  # of dropout, by the layer's name
+Method = TypeVar("Method", bound=Callable[..., Any])
+
 
 def version() -> str:
     """The framework's name and version."""
@@ -59,7 +65,8 @@ def dtypes(device: str = "cpu") -> list[str]:
 
 
 def resolve_device(device: str) -> Any:
-    """The device to use ("cuda" is the first one). Raises UserError for one that is not here."""
+    """The device by the framework's own name ("cuda" is the first GPU). Raises UserError for one
+    that is not here."""
     name = "cuda:0" if device == "cuda" else device
     if name not in devices():
         raise UserError(f"MXNet has no device {device!r} here; there are {', '.join(devices())}")
@@ -73,7 +80,9 @@ def resolve_dtype(dtype: str, device: str) -> str:
 
 
 def set_threads(threads: int) -> int:
-    """How many cores the framework may use. Returns how many it could use before."""
+    """How many cores the framework may use.
+
+    Returns how many it could use before."""
     # OpenMP keeps its count per thread, and it is the engine's worker that computes: the call has
     # to be made there, as if it were an operator.
     library, cpu, before = mx.base._LIB, (ctypes.c_int * 8)(1, 0), []
@@ -101,14 +110,51 @@ def memory_errors(batch_size: int, device: str) -> Iterator[None]:
         raise
 
 
-def free_memory(device: Any) -> int:
-    """Bytes that are free on a GPU."""
-    return int(mx.context.gpu_memory_info(device.device_id)[0])
+def placed(method: Method) -> Method:
+    """Run a method's operations on its GAN's device."""
+    return method  # an array says itself where it lies
 
 
-def detach(array: Any) -> Any:
-    """The same memory without its history. The method alone gives an array of the old semantics."""
-    return array.detach().as_np_ndarray()
+def to_tensor(array: numpy.ndarray, dtype: str, device: Any, axes: int) -> Tensor:
+    """An array on the device; the last `axes` are an example's, three of them an image's."""
+    return np.array(numpy.asarray(array, dtype), dtype=dtype, ctx=device)
+
+
+def to_mask(mask: numpy.ndarray, dtype: str, device: Any) -> Tensor:
+    """A mask of dropout on the device."""
+    return to_tensor(mask, dtype, device, 0)
+
+
+def to_array(tensor: Tensor) -> numpy.ndarray:
+    """A copy in NumPy; images as channels, rows, columns."""
+    return tensor.asnumpy()
+
+
+def keep(data: numpy.ndarray, device: Any) -> Tensor | None:
+    """A data set (N, *data) on the device, as it is; None where there is no room."""
+    if device.device_type == "gpu":
+        free, _ = mx.context.gpu_memory_info(device.device_id)
+        if free < 4 * data.nbytes:
+            return None  # training wants room too
+    return np.array(data, dtype=data.dtype, ctx=device)
+
+
+def gather(kept: Tensor, rows: numpy.ndarray, dtype: str) -> Tensor:
+    """Examples (k, B, *data) of a kept data set, bytes in [-1, 1]."""
+    own = np.array(rows.ravel(), dtype="int64", ctx=kept.ctx)
+    x = np.take(kept, own, axis=0).astype(dtype).reshape(*rows.shape, *kept.shape[1:])
+    return from_bytes(x) if kept.dtype == numpy.uint8 else x
+
+
+def detach(tensor: Tensor) -> Tensor:
+    """The same numbers without their history."""
+    # The method alone gives an array of the old rules.
+    return tensor.detach().as_np_ndarray()
+
+
+def stack(rows: Sequence[Any], like: Tensor) -> Tensor:
+    """The rows (k, 5) of k steps, in the type of `like`."""
+    return np.stack([number for row in rows for number in row]).reshape(-1, 5)
 
 
 def _num_gpus() -> int:

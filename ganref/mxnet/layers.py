@@ -9,19 +9,19 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy
+
 from ganref.spec import layers as spec
 from ganref.spec.networks import Network as NetworkSpec
 
-from .framework import autograd, gluon, mx, np, npx
-
-Array = Any
+from .framework import Gradients, Masks, Tensor, autograd, gluon, mx, np, npx
 
 
 class Layer(gluon.HybridBlock):
-    """A block with the spec's parameters."""
+    """A layer that takes its numbers from the spec."""
 
-    def __init__(self, layer: Any, name: str, dtype: str) -> None:
-        super().__init__(prefix=f"{name}.")
+    def __init__(self, layer: Any, dtype: str) -> None:
+        super().__init__()
         self.spec, self.dtype = layer, dtype
         for p in layer.params():
             how = {"shape": p.shape, "dtype": dtype, "init": "zeros"}
@@ -32,32 +32,38 @@ class Layer(gluon.HybridBlock):
 class Dense(Layer):
     """y = x Wᵀ + b."""
 
-    def hybrid_forward(self, F: Any, x: Array, weight: Array, bias: Array | None = None) -> Array:
+    def hybrid_forward(
+        self, F: Any, x: Tensor, weight: Tensor, bias: Tensor | None = None
+    ) -> Tensor:
         how = {"num_hidden": self.spec.out_features, "flatten": False, "no_bias": bias is None}
         return F.npx.fully_connected(x, weight, bias, **how)
 
-    def tangent(self, x: Array, y: Array, dx: Array) -> Array:
+    def tangent(self, x: Tensor, y: Tensor, dx: Tensor) -> Tensor:
         return self.hybrid_forward(mx.nd, dx, self.weight.data())
 
 
 class Conv(Layer):
-    """Cross-correlation; an uneven padding is laid on before it."""
+    """Cross-correlation, padded by the spec's explicit pair."""
 
-    def hybrid_forward(self, F: Any, x: Array, weight: Array, bias: Array | None = None) -> Array:
+    def hybrid_forward(
+        self, F: Any, x: Tensor, weight: Tensor, bias: Tensor | None = None
+    ) -> Tensor:
         before, after = self.spec.padding
         if before != after:
             x = F.np.pad(x, ((0, 0), (0, 0), (before, after), (before, after)))
         how = _window(self.spec, before if before == after else 0)
         return F.npx.convolution(x, weight, bias, no_bias=bias is None, **how)
 
-    def tangent(self, x: Array, y: Array, dx: Array) -> Array:
+    def tangent(self, x: Tensor, y: Tensor, dx: Tensor) -> Tensor:
         return self.hybrid_forward(mx.nd, dx, self.weight.data())
 
 
 class ConvTranspose(Layer):
     """The transpose of a convolution: its forward pass is that one's gradient to the input."""
 
-    def hybrid_forward(self, F: Any, x: Array, weight: Array, bias: Array | None = None) -> Array:
+    def hybrid_forward(
+        self, F: Any, x: Tensor, weight: Tensor, bias: Tensor | None = None
+    ) -> Tensor:
         before, after = self.spec.padding
         how = _window(self.spec, before)
         # oneDNN, which has no float64, fails in the backward pass to a single channel.
@@ -72,7 +78,7 @@ class ConvTranspose(Layer):
         ends = (None, None, before - after, before - after)
         return F.npx.slice(y, begin=(None,) * 4, end=ends)
 
-    def tangent(self, x: Array, y: Array, dx: Array) -> Array:
+    def tangent(self, x: Tensor, y: Tensor, dx: Tensor) -> Tensor:
         return self.hybrid_forward(mx.nd, dx, self.weight.data())
 
 
@@ -82,12 +88,12 @@ class BatchNorm(Layer):
     def hybrid_forward(
         self,
         F: Any,
-        x: Array,
-        weight: Array,
-        bias: Array,
-        running_mean: Array,
-        running_var: Array,
-    ) -> Array:
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        running_mean: Tensor,
+        running_var: Tensor,
+    ) -> Tensor:
         """(y, mean, 1 / sqrt(var + eps))."""
         # MXNet would change the running statistics in the backward pass, in reverse order: a
         # momentum of 1 leaves them to `update_stats`.
@@ -95,7 +101,7 @@ class BatchNorm(Layer):
         how = stats | {"eps": self.spec.eps, "fix_gamma": False, "output_mean_var": True}
         return F.npx.batch_norm(x, weight, bias, running_mean, running_var, axis=1, **how)
 
-    def update_stats(self, mean: Array, scale: Array, count: int) -> None:
+    def update_stats(self, mean: Tensor, scale: Tensor, count: int) -> None:
         """Take in the mean and 1 / sqrt(var + eps) of a batch with `count` values per channel."""
         keep, eps = self.spec.momentum, self.spec.eps
         var = npx.relu(1 / (scale * scale) - eps)  # rounding must not make it negative
@@ -105,7 +111,7 @@ class BatchNorm(Layer):
             running = getattr(self, name).data()
             running[...] = keep * running + (1 - keep) * value
 
-    def tangent(self, x: Array, y: Array, dx: Array) -> Array:
+    def tangent(self, x: Tensor, y: Tensor, dx: Tensor) -> Tensor:
         axes = (0, *range(2, x.ndim))
         column = (1, -1, *(1,) * (x.ndim - 2))
         weight = self.weight.data().reshape(column)
@@ -121,7 +127,7 @@ class BatchNorm(Layer):
 class LeakyReLU(Layer):
     """x where x > 0, else slope * x; the derivative at 0 is the slope."""
 
-    def hybrid_forward(self, F: Any, x: Array) -> Array:
+    def hybrid_forward(self, F: Any, x: Tensor) -> Tensor:
         slope = self.spec.slope
         if slope == 0:  # oneDNN's; npx.relu goes back in three times the time
             return F.npx.activation(x, act_type="relu")
@@ -131,47 +137,47 @@ class LeakyReLU(Layer):
         # exactly 1 where x > 0, whatever the slope.
         return x * (slope + (1 - slope) * F.npx.cast(x > 0, dtype=self.dtype))
 
-    def tangent(self, x: Array, y: Array, dx: Array) -> Array:
+    def tangent(self, x: Tensor, y: Tensor, dx: Tensor) -> Tensor:
         return np.where(x > 0, dx, self.spec.slope * dx)
 
 
 class Tanh(Layer):
     """tanh(x)."""
 
-    def hybrid_forward(self, F: Any, x: Array) -> Array:
+    def hybrid_forward(self, F: Any, x: Tensor) -> Tensor:
         return F.npx.activation(x, act_type="tanh")  # np.tanh keeps to one thread
 
-    def tangent(self, x: Array, y: Array, dx: Array) -> Array:
+    def tangent(self, x: Tensor, y: Tensor, dx: Tensor) -> Tensor:
         return dx * (1 - y * y)
 
 
 class Sigmoid(Layer):
     """1 / (1 + exp(-x))."""
 
-    def hybrid_forward(self, F: Any, x: Array) -> Array:
+    def hybrid_forward(self, F: Any, x: Tensor) -> Tensor:
         return F.npx.sigmoid(x)
 
-    def tangent(self, x: Array, y: Array, dx: Array) -> Array:
+    def tangent(self, x: Tensor, y: Tensor, dx: Tensor) -> Tensor:
         return dx * y * (1 - y)
 
 
 class Dropout(Layer):
     """x * mask / (1 - rate) with the caller's mask; x where there is none (inference)."""
 
-    def hybrid_forward(self, F: Any, x: Array, scaled: Array | None = None) -> Array:
+    def hybrid_forward(self, F: Any, x: Tensor, scaled: Tensor | None = None) -> Tensor:
         return x if scaled is None else x * scaled
 
-    def tangent(self, x: Array, y: Array, dx: Array, scaled: Array | None = None) -> Array:
+    def tangent(self, x: Tensor, y: Tensor, dx: Tensor, scaled: Tensor | None = None) -> Tensor:
         return dx if scaled is None else dx * scaled
 
 
 class Reshape(Layer):
     """The same numbers in the spec's shape."""
 
-    def hybrid_forward(self, F: Any, x: Array) -> Array:
+    def hybrid_forward(self, F: Any, x: Tensor) -> Tensor:
         return F.npx.reshape(x, (-2, *getattr(self.spec, "shape", (-1,))))  # -2: as it is
 
-    def tangent(self, x: Array, y: Array, dx: Array) -> Array:
+    def tangent(self, x: Tensor, y: Tensor, dx: Tensor) -> Tensor:
         return dx.reshape(y.shape)
 
 
@@ -190,28 +196,37 @@ LAYERS = {
 
 
 class Network(gluon.HybridBlock):
-    """A chain of layers whose parameters have the spec's names: `trained` holds those that Adam
-    moves, `stats` the running statistics."""
+    """A chain of layers: `trained` holds what Adam moves, `stats` the running statistics, both by
+    the spec's names.
+
+    `parameters` are Gluon's own of what is trained, in the same order."""
 
     def __init__(
-        self, network: NetworkSpec, weights: dict[str, Any], dtype: str, device: Any
+        self,
+        network: NetworkSpec,
+        weights: dict[str, numpy.ndarray],
+        dtype: str,
+        device: Any,
+        mixed: bool = False,
     ) -> None:
-        super().__init__(prefix=f"{network.name}.")
+        super().__init__()
         self.spec, self.dtype = network, dtype
-        self.layers = []
-        for i, layer in enumerate(network.layers):
-            self.layers.append(LAYERS[type(layer)](layer, f"{network.name}.{i}", dtype))
-            self.register_child(self.layers[-1])
-        params, named = self.collect_params(), network.params
-        self.trained = {p.name: params[p.name] for p in named if p.trainable}
-        self.stats = {p.name: params[p.name] for p in named if not p.trainable}
+        self.layers = [LAYERS[type(layer)](layer, dtype) for layer in network.layers]
+        for layer in self.layers:
+            self.register_child(layer)
         if network.head != "samples":  # D runs on two batches for one gradient
-            params.setattr("grad_req", "add")
+            self.collect_params().setattr("grad_req", "add")
         self.initialize(ctx=device)
-        for name, p in (self.trained | self.stats).items():
-            p.set_data(np.array(weights[name], dtype=dtype, ctx=device))
+        own = {p.name: self._parameter(p.name) for p in network.params}
+        self.parameters = [own[p.name] for p in network.params if p.trainable]
+        self.trained = {p.name: own[p.name].data() for p in network.params if p.trainable}
+        self.stats = {p.name: own[p.name].data() for p in network.params if not p.trainable}
+        for name, tensor in (self.trained | self.stats).items():
+            write(tensor, weights[name])
 
-    def hybrid_forward(self, F: Any, x: Array, *scaled: Array) -> tuple[Array, Array, list[Array]]:
+    def hybrid_forward(
+        self, F: Any, x: Tensor, *scaled: Tensor
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
         """(output, code or output, the statistics of the batch normalisations' batches)."""
         masks, stats, code, start = list(scaled), [], None, x
         for i, layer in enumerate(self.layers):
@@ -230,28 +245,38 @@ class Network(gluon.HybridBlock):
             x = F.np.reshape(x, (-1,))
         return x, x if code is None else code, stats
 
-    def forward(
+    def __call__(
         self,
-        x: Array,
+        x: Tensor,
         training: bool = True,
         update_stats: bool = True,
-        masks: dict[str, Array] | None = None,
-    ) -> tuple[Array, Any]:
-        """(output, tape) for x (B, *input): samples (B, *output), or outputs (B,).
-
-        MXNet records the way back in the output itself; the tape holds an autoencoder's code."""
+        masks: Masks | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """(output, codes) for x (B, *input): samples (B, *output), or outputs (B,); and an
+        autoencoder's codes (B, n)."""
         with autograd.train_mode() if training else autograd.predict_mode():
-            y, code, stats = super().forward(x, *self._scaled(x, masks))
+            y, code, stats = super().__call__(x, *self._scaled(x, masks))
         if training and update_stats:
             with autograd.pause():
                 self._update_stats(len(x), stats)
-        return y, code
+        return y, None if self.spec.code is None else code.reshape(len(code), -1)
 
-    def codes(self, tape: Any) -> Array | None:
-        """An autoencoder's codes (B, n) of the pass that left this tape."""
-        return None if self.spec.code is None else tape.reshape(len(tape), -1)
+    def run(self, x: Tensor, training: bool = True, update_stats: bool = True) -> Tensor:
+        """The output for x (B, *input) alone, with nothing recorded."""
+        return self(x, training, update_stats)[0]
 
-    def tangent(self, x: Array, dx: Array, masks: dict[str, Array] | None = None) -> Array:
+    def record(
+        self, x: Tensor, update_stats: bool = True, masks: Masks | None = None
+    ) -> tuple[Tensor, Any]:
+        """(output, tape) for x (B, *input): a pass in training that can be gone back through."""
+        with autograd.record():
+            return self(x, True, update_stats, masks)[0], None  # the output carries its history
+
+    def named(self, tensors: Gradients) -> dict[str, Tensor]:
+        """Gradients, moments or averages under the names of the parameters they belong to."""
+        return dict(zip(self.trained, tensors, strict=True))
+
+    def tangent(self, x: Tensor, dx: Tensor, masks: Masks | None = None) -> Tensor:
         """The differential (B,) of the outputs at x in the direction dx, in training mode."""
         scaled, start = self._scaled(x, masks), (x, dx)
         with autograd.train_mode():
@@ -265,19 +290,17 @@ class Network(gluon.HybridBlock):
             return 2 * (error * change).mean(1)
         return dx.reshape(-1)
 
-    def zero_grad(self) -> None:
-        """Forget D's gradients: `backward` adds to them."""
-        for p in self.trained.values():
-            p.grad()[()] = 0
+    def __repr__(self) -> str:
+        return self.spec.summary()
 
-    def grad(self) -> list[Array]:
-        """The gradients to the trained parameters, in the network's order."""
-        return [p.grad() for p in self.trained.values()]
+    def _parameter(self, name: str) -> Any:
+        _, index, own = name.split(".")
+        return getattr(self.layers[int(index)], own)
 
     def _drops(self, i: int) -> bool:
         return f"{self.spec.name}.{i}" in self.spec.dropouts
 
-    def _scaled(self, x: Array, masks: dict[str, Array] | None) -> list[Array]:
+    def _scaled(self, x: Tensor, masks: Masks | None) -> list[Tensor]:
         """What the dropout layers multiply by. In inference it is 1, since a hybrid block has to
         be given the same inputs at every call."""
         arrays = []
@@ -290,13 +313,23 @@ class Network(gluon.HybridBlock):
                 arrays.append(np.ones(shape, dtype=self.dtype, ctx=x.ctx))
         return arrays
 
-    def _update_stats(self, batch: int, stats: list[Array]) -> None:
+    def _update_stats(self, batch: int, stats: list[Tensor]) -> None:
         own = iter(stats)
         for i, layer in enumerate(self.layers):
             if isinstance(layer, BatchNorm):
                 mean, scale = next(own), next(own)
                 if layer.spec.batch_stats:
                     layer.update_stats(mean, scale, batch * math.prod(self.spec.shapes[i][1:]))
+
+
+def read(tensor: Tensor) -> numpy.ndarray:
+    """A weight, or what belongs to one, as the spec has it: a copy in NumPy."""
+    return tensor.asnumpy()
+
+
+def write(tensor: Tensor, array: numpy.ndarray) -> None:
+    """Set a weight, or what belongs to one, from an array as the spec has it."""
+    tensor[...] = np.array(array, dtype=tensor.dtype, ctx=tensor.ctx)
 
 
 def _window(layer: spec.Conv, padding: int) -> dict[str, Any]:

@@ -5,16 +5,12 @@ They reduce the last axis, so that the outputs (k, B) of k steps make k losses a
 
 from __future__ import annotations
 
-from typing import Any
-
 from ganref.spec.losses import Loss, pairs
 
-from .framework import np, npx
-
-Array = Any
+from .framework import Tensor, detach, np, npx
 
 
-def softplus(o: Array) -> Array:
+def softplus(o: Tensor) -> Tensor:
     """log(1 + exp(o)), finite and accurate for every finite o."""
     # MXNet's own softplus turns linear at 20; the derivatives of `maximum` and `abs` are wrong at
     # 0, those of `where` with a number everywhere.
@@ -22,14 +18,14 @@ def softplus(o: Array) -> Array:
     return np.where(positive, o, np.zeros_like(o)) + np.log1p(np.exp(np.where(positive, -o, o)))
 
 
-def bce(o: Array, label: float) -> Array:
+def bce(o: Tensor, label: float) -> Tensor:
     """-label log D - (1 - label) log(1 - D) on logits."""
     if label == 1:
         return softplus(-o)
     return softplus(o) if label == 0 else label * softplus(-o) + (1 - label) * softplus(o)
 
 
-def pulling_away(codes: Array) -> Array:
+def pulling_away(codes: Tensor) -> Tensor:
     """PT: the mean squared cosine between the codes (B, n) of different examples.
 
     Raises UserError for a batch of one."""
@@ -39,7 +35,7 @@ def pulling_away(codes: Array) -> Array:
     return (squares.sum() - np.diag(squares).sum()) / pairs(len(codes))
 
 
-def loss_D(loss: Loss, real: Array, fake: Array) -> Array:
+def loss_D(loss: Loss, real: Tensor, fake: Tensor) -> Tensor:
     """L_D of the outputs (B,) on real and fake examples, without the r1 term."""
     if loss.kind == "bce":
         terms = bce(real, loss.real_label) + bce(fake, 0)
@@ -48,7 +44,7 @@ def loss_D(loss: Loss, real: Array, fake: Array) -> Array:
     return loss.scale_D * _reduce(loss, terms)
 
 
-def loss_G(loss: Loss, fake: Array, codes: Array | None = None) -> Array:
+def loss_G(loss: Loss, fake: Tensor, codes: Tensor | None = None) -> Tensor:
     """L_G of D's outputs (B,) on generated examples, and of their codes (B, n) if it repels."""
     if loss.kind == "bce":
         return _reduce(loss, bce(fake, 1) if loss.generator == "non_saturating" else -bce(fake, 0))
@@ -59,10 +55,12 @@ def loss_G(loss: Loss, fake: Array, codes: Array | None = None) -> Array:
     return value
 
 
-def score(loss: Loss, outputs: Array) -> Array:
-    """What people read off D: a probability for logits, the energy itself for energies."""
-    return npx.sigmoid(outputs) if loss.kind == "bce" else outputs
+def mean_score(loss: Loss, outputs: Tensor) -> Tensor:
+    """The mean over the batch of what people read off D, without a gradient: a probability for
+    logits, the energy itself for energies."""
+    outputs = detach(outputs)
+    return (npx.sigmoid(outputs) if loss.kind == "bce" else outputs).mean(-1)
 
 
-def _reduce(loss: Loss, terms: Array) -> Array:
+def _reduce(loss: Loss, terms: Tensor) -> Tensor:
     return terms.sum(-1) if loss.reduction == "sum" else terms.sum(-1) / terms.shape[-1]

@@ -10,11 +10,11 @@ import numpy
 
 from ganref.spec.optimiser import Adam as AdamSpec
 
-from .framework import gluon, mx, np
+from .framework import Gradients, Tensor, gluon, mx, np
 from .layers import Network
 
 
-class Formula(mx.optimizer.Optimizer):
+class _Formula(mx.optimizer.Optimizer):
     """The update of one tensor: p <- p - rate * m / (sqrt(v) * scale + eps), in place.
 
     A trainer hands its optimiser arrays of MXNet's old semantics, which share the memory."""
@@ -61,23 +61,30 @@ class Adam(gluon.Trainer):
     `m`, `v` and `average` list a tensor for each parameter, in the network's order."""
 
     def __init__(self, network: Network, adam: AdamSpec, ema: float = 0.0) -> None:
-        self.params = [p.data() for p in network.trained.values()]
-        self.m = [np.zeros_like(p) for p in self.params]
-        self.v = [np.zeros_like(p) for p in self.params]
-        self.average = [p.copy() for p in self.params] if ema else []
         self.network, self.spec, self.ema, self.steps = network, adam, ema, 0
-        formula = Formula(adam, list(zip(self.m, self.v, strict=True)))
-        super().__init__(list(network.trained.values()), formula, kvstore=None)
+        params = network.trained.values()
+        self.m = [np.zeros_like(p) for p in params]
+        self.v = [np.zeros_like(p) for p in params]
+        self.average = [p.copy() for p in params] if ema else []
+        formula = _Formula(adam, list(zip(self.m, self.v, strict=True)))
+        super().__init__(network.parameters, formula, kvstore=None)
 
     # The base class takes the batch size alone: gradients lie where `backward` has left them.
-    def step(self, grad: Sequence[Any], batch_size: int) -> None:
-        """One update with these gradients, which are those of the parameters themselves."""
-        self.steps += 1
-        self.optimizer.coefficients = self.spec.coefficients(self.steps)
-        super().step(batch_size if self.spec.mean_gradients else 1)
-        for p, average in zip(self.params, self.average, strict=False):
-            average += (1 - self.ema) * (p - average)
+    def step(self, grads: Gradients, batch_size: int) -> None:
+        """One update with these gradients."""
+        adam, self.steps = self.spec, self.steps + 1
+        self.optimizer.coefficients = adam.coefficients(self.steps)
+        super().step(batch_size if adam.mean_gradients else 1)
+        if self.ema:
+            for average, tensor in zip(self.average, self.network.trained.values(), strict=True):
+                average += (1 - self.ema) * (tensor - average)
 
-    def named(self, arrays: Sequence[Any]) -> dict[str, Any]:
-        """`m`, `v` or `average` under the names of the parameters they belong to."""
-        return dict(zip(self.network.trained, arrays, strict=True))
+    def set_steps(self, steps: int) -> None:
+        """Go on as after that many updates."""
+        self.steps = steps
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The moments `<param>.m` and `.v`, and averages `<param>.ema` where they are kept."""
+        lists = {"m": self.m, "v": self.v} | ({"ema": self.average} if self.ema else {})
+        named = {suffix: self.network.named(own) for suffix, own in lists.items()}
+        return {f"{name}.{s}": tensor for s, own in named.items() for name, tensor in own.items()}

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from ganref.spec.errors import UserError
 from ganref.spec.precision import check_dtype
+from ganref.spec.steps import from_bytes
+
+Tensor: TypeAlias = np.ndarray
+Gradients: TypeAlias = np.ndarray  # all in one vector, as the weights are
+Masks = dict[str, Tensor]  # of dropout, by the layer's name
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def version() -> str:
@@ -27,7 +34,8 @@ def dtypes(device: str = "cpu") -> list[str]:
 
 
 def resolve_device(device: str) -> str:
-    """The device to use. Raises UserError for one that is not here."""
+    """The device by the framework's own name ("cuda" is the first GPU). Raises UserError for one
+    that is not here."""
     if device not in devices():
         raise UserError(f"NumPy has no device {device!r}; there is cpu")
     return device
@@ -40,8 +48,8 @@ def resolve_dtype(dtype: str, device: str) -> np.dtype:
 
 
 def set_threads(threads: int) -> None:
-    """How many cores the framework may use: a matter of NumPy's BLAS library."""
-    try:
+    """How many cores the framework may use."""
+    try:  # a matter of NumPy's BLAS library
         import threadpoolctl
     except ImportError:  # it comes with scikit-learn; without it BLAS keeps its own count
         return
@@ -55,3 +63,45 @@ def memory_errors(batch_size: int, device: str) -> Iterator[None]:
         yield
     except MemoryError as error:
         raise MemoryError(f"a batch of {batch_size} on {device}") from error
+
+
+def placed(method: Method) -> Method:
+    """Run a method's operations on its GAN's device."""
+    return method  # there is one
+
+
+def to_tensor(array: np.ndarray, dtype: np.dtype, device: str, axes: int) -> Tensor:
+    """An array on the device; the last `axes` are an example's, three of them an image's."""
+    return np.asarray(array, dtype)
+
+
+def to_mask(mask: np.ndarray, dtype: np.dtype, device: str) -> Tensor:
+    """A mask of dropout on the device."""
+    return mask
+
+
+def to_array(tensor: Tensor) -> np.ndarray:
+    """A copy in NumPy; images as channels, rows, columns."""
+    return tensor.copy()
+
+
+def keep(data: np.ndarray, device: str) -> Tensor | None:
+    """A data set (N, *data) on the device, as it is; None where there is no room."""
+    return data
+
+
+def gather(kept: Tensor, rows: np.ndarray, dtype: np.dtype) -> Tensor:
+    """Examples (k, B, *data) of a kept data set, bytes in [-1, 1]."""
+    examples = kept[rows]
+    x = examples.astype(dtype)
+    return from_bytes(x) if examples.dtype == np.uint8 else x
+
+
+def detach(tensor: Tensor) -> Tensor:
+    """The same numbers without their history."""
+    return tensor  # an array has none
+
+
+def stack(rows: Sequence[Any], like: Tensor) -> Tensor:
+    """The rows (k, 5) of k steps, in the type of `like`."""
+    return np.array(rows, like.dtype)

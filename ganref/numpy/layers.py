@@ -15,90 +15,88 @@ import numpy as np
 from ganref.spec import layers as spec
 from ganref.spec.networks import Network as NetworkSpec
 
-Array = np.ndarray
+from .framework import Gradients, Masks, Tensor
 
 
 class Layer:
-    """A layer without parameters that keeps its input's shape."""
+    """A layer that takes its numbers from the spec."""
 
-    def __init__(self, layer: Any, params: dict[str, Array]) -> None:
+    def __init__(self, layer: Any, dtype: np.dtype) -> None:
         self.spec = layer
-        for name, array in params.items():
-            setattr(self, name, array)
 
-    def forward(self, x: Array, *how: Any) -> tuple[Array, Any]:
+    def forward(self, x: Tensor, *how: Any) -> tuple[Tensor, Any]:
         raise NotImplementedError
 
-    def backward(self, dy: Array, cache: Any) -> Array:
+    def backward(self, dy: Tensor, cache: Any) -> Tensor:
         raise NotImplementedError
 
-    def gradients(self, dy: Array, cache: Any) -> list[Array]:
+    def gradients(self, dy: Tensor, cache: Any) -> list[Tensor]:
         return []
 
 
 class Dense(Layer):
-    """y = x Wᵀ + b. (`dot` is `@` at a third of its overhead, which the toy is made of.)"""
+    """y = x Wᵀ + b."""
 
-    weight: Array
-    bias: Array
+    weight: Tensor
+    bias: Tensor
 
-    def forward(self, x: Array) -> tuple[Array, Any]:
-        y = x.dot(self.weight.T)
+    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
+        y = x.dot(self.weight.T)  # `@` at a third of its overhead, which the toy is made of
         return (y + self.bias if self.spec.bias else y), x
 
-    def backward(self, dy: Array, x: Array) -> Array:
+    def backward(self, dy: Tensor, x: Tensor) -> Tensor:
         return dy.dot(self.weight)
 
-    def gradients(self, dy: Array, x: Array) -> list[Array]:
+    def gradients(self, dy: Tensor, x: Tensor) -> list[Tensor]:
         return [dy.T.dot(x), dy.sum(0)] if self.spec.bias else [dy.T.dot(x)]
 
 
 class Conv(Layer):
-    """Cross-correlation; see `correlate`."""
+    """Cross-correlation, padded by the spec's explicit pair."""
 
-    weight: Array
-    bias: Array
+    weight: Tensor
+    bias: Tensor
 
-    def forward(self, x: Array) -> tuple[Array, Any]:
-        y = correlate(x, self.weight, self.spec.stride, self.spec.padding)
+    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
+        y = _correlate(x, self.weight, self.spec.stride, self.spec.padding)
         return (y + self.bias[:, None, None] if self.spec.bias else y), x
 
-    def backward(self, dy: Array, x: Array) -> Array:
-        return spread(dy, self.weight, self.spec.stride, self.spec.padding, x.shape[2:])
+    def backward(self, dy: Tensor, x: Tensor) -> Tensor:
+        return _spread(dy, self.weight, self.spec.stride, self.spec.padding, x.shape[2:])
 
-    def gradients(self, dy: Array, x: Array) -> list[Array]:
-        dw = correlate_kernel(x, dy, self.spec.stride, self.spec.padding, self.spec.kernel)
+    def gradients(self, dy: Tensor, x: Tensor) -> list[Tensor]:
+        dw = _correlate_kernel(x, dy, self.spec.stride, self.spec.padding, self.spec.kernel)
         return [dw, dy.sum((0, 2, 3))] if self.spec.bias else [dw]
 
 
 class ConvTranspose(Layer):
     """The transpose of a convolution: its forward pass is that one's gradient to the input."""
 
-    weight: Array
-    bias: Array
+    weight: Tensor
+    bias: Tensor
 
-    def forward(self, x: Array) -> tuple[Array, Any]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         size = self.spec.out_shape(x.shape[1:])[1:]
-        y = spread(x, self.weight, self.spec.stride, self.spec.padding, size)
+        y = _spread(x, self.weight, self.spec.stride, self.spec.padding, size)
         return (y + self.bias[:, None, None] if self.spec.bias else y), x
 
-    def backward(self, dy: Array, x: Array) -> Array:
-        return correlate(dy, self.weight, self.spec.stride, self.spec.padding)
+    def backward(self, dy: Tensor, x: Tensor) -> Tensor:
+        return _correlate(dy, self.weight, self.spec.stride, self.spec.padding)
 
-    def gradients(self, dy: Array, x: Array) -> list[Array]:
-        dw = correlate_kernel(dy, x, self.spec.stride, self.spec.padding, self.spec.kernel)
+    def gradients(self, dy: Tensor, x: Tensor) -> list[Tensor]:
+        dw = _correlate_kernel(dy, x, self.spec.stride, self.spec.padding, self.spec.kernel)
         return [dw, dy.sum((0, 2, 3))] if self.spec.bias else [dw]
 
 
 class BatchNorm(Layer):
     """y = gamma (x - mean) / sqrt(var + eps) + beta, per channel (Ioffe and Szegedy 2015)."""
 
-    weight: Array
-    bias: Array
-    running_mean: Array
-    running_var: Array
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
 
-    def forward(self, x: Array, training: bool, update_stats: bool) -> tuple[Array, Any]:
+    def forward(self, x: Tensor, training: bool, update_stats: bool) -> tuple[Tensor, Any]:
         axes = (0, *range(2, x.ndim))
         column = (-1, *(1,) * (x.ndim - 2))
         batch = training and self.spec.batch_stats
@@ -116,18 +114,18 @@ class BatchNorm(Layer):
         y = normed * self.weight.reshape(column) + self.bias.reshape(column)
         return y, (normed, scale, column, batch)
 
-    def backward(self, dy: Array, cache: Any) -> Array:
+    def backward(self, dy: Tensor, cache: Any) -> Tensor:
         normed, scale, column, batch = cache
         if batch:  # the batch's mean and variance depend on x too
             d_gamma, d_beta = (g.reshape(column) for g in self.gradients(dy, cache))
             dy = dy - (d_beta + normed * d_gamma) / (dy.size // d_beta.size)
         return dy * scale * self.weight.reshape(column)
 
-    def gradients(self, dy: Array, cache: Any) -> list[Array]:
+    def gradients(self, dy: Tensor, cache: Any) -> list[Tensor]:
         axes = (0, *range(2, dy.ndim))
         return [(dy * cache[0]).sum(axes), dy.sum(axes)]
 
-    def _update_stats(self, mean: Array, var: Array, count: int) -> None:
+    def _update_stats(self, mean: Tensor, var: Tensor, count: int) -> None:
         keep = self.spec.momentum
         if self.spec.unbiased:
             var = var * (count / (count - 1))
@@ -138,56 +136,56 @@ class BatchNorm(Layer):
 class LeakyReLU(Layer):
     """x where x > 0, else slope * x; the derivative at 0 is the slope."""
 
-    def forward(self, x: Array) -> tuple[Array, Any]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         positive = x.real > 0
         return np.where(positive, x, self.spec.slope * x), positive
 
-    def backward(self, dy: Array, positive: Array) -> Array:
+    def backward(self, dy: Tensor, positive: Tensor) -> Tensor:
         return np.where(positive, dy, self.spec.slope * dy)
 
 
 class Tanh(Layer):
     """tanh(x)."""
 
-    def forward(self, x: Array) -> tuple[Array, Any]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         y = np.tanh(x)
         return y, y
 
-    def backward(self, dy: Array, y: Array) -> Array:
+    def backward(self, dy: Tensor, y: Tensor) -> Tensor:
         return dy * (1 - y * y)
 
 
 class Sigmoid(Layer):
-    """1 / (1 + exp(-x)), written as (1 + tanh(x / 2)) / 2, which cannot overflow."""
+    """1 / (1 + exp(-x))."""
 
-    def forward(self, x: Array) -> tuple[Array, Any]:
-        y = (1 + np.tanh(x / 2)) / 2
+    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
+        y = (1 + np.tanh(x / 2)) / 2  # cannot overflow
         return y, y
 
-    def backward(self, dy: Array, y: Array) -> Array:
+    def backward(self, dy: Tensor, y: Tensor) -> Tensor:
         return dy * y * (1 - y)
 
 
 class Dropout(Layer):
     """x * mask / (1 - rate) with the caller's mask; x where there is none (inference)."""
 
-    def forward(self, x: Array, mask: Array | None) -> tuple[Array, Any]:
+    def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Any]:
         if mask is None:
             return x, None
         scaled = mask * x.real.dtype.type(1 / (1 - self.spec.rate))
         return x * scaled, scaled
 
-    def backward(self, dy: Array, scaled: Array | None) -> Array:
+    def backward(self, dy: Tensor, scaled: Tensor | None) -> Tensor:
         return dy if scaled is None else dy * scaled
 
 
 class Reshape(Layer):
     """The same numbers in the spec's shape."""
 
-    def forward(self, x: Array) -> tuple[Array, Any]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         return x.reshape(len(x), *self.spec.out_shape(x.shape[1:])), x.shape
 
-    def backward(self, dy: Array, shape: Any) -> Array:
+    def backward(self, dy: Tensor, shape: Any) -> Tensor:
         return dy.reshape(shape)
 
 
@@ -206,32 +204,38 @@ LAYERS = {
 
 
 class Network:
-    """A chain of layers. All trained numbers lie in one vector, `flat`, and the layers hold views
-    of it: Adam is then one formula on one array."""
+    """A chain of layers: `trained` holds what Adam moves, `stats` the running statistics, both by
+    the spec's names.
 
-    def __init__(self, network: NetworkSpec, weights: dict[str, Array], dtype: np.dtype) -> None:
-        self.spec = network
-        trained = [p.name for p in network.params if p.trainable]
-        parts = [np.asarray(weights[name], dtype).ravel() for name in trained]
-        self.flat = np.concatenate(parts)
-        self.params = split(self.flat, network)
-        self.stats = {
-            p.name: np.array(weights[p.name], dtype) for p in network.params if not p.trainable
-        }
-        self.layers: list[Any] = []
-        for i, layer in enumerate(network.layers):
-            names = {p.name: f"{network.name}.{i}.{p.name}" for p in layer.params()}
-            tensors = self.params | self.stats
-            mine = {short: tensors[full] for short, full in names.items()}
-            self.layers.append(LAYERS[type(layer)](layer, mine))
+    All trained numbers lie in one vector, `flat`, and the layers hold views of it: Adam is then one
+    formula on one array."""
 
-    def forward(
+    def __init__(
         self,
-        x: Array,
+        network: NetworkSpec,
+        weights: dict[str, np.ndarray],
+        dtype: np.dtype,
+        device: str,
+        mixed: bool = False,
+    ) -> None:
+        self.spec = network
+        self.flat = np.empty(network.num_parameters, dtype)
+        self.layers: list[Any] = [LAYERS[type(layer)](layer, dtype) for layer in network.layers]
+        self.trained = self.named(self.flat)
+        fixed = [p for p in network.params if not p.trainable]
+        self.stats = {p.name: np.empty(p.shape, dtype) for p in fixed}
+        for name, tensor in (self.trained | self.stats).items():
+            index, own = name.split(".")[1:]
+            setattr(self.layers[int(index)], own, tensor)
+            write(tensor, weights[name])
+
+    def __call__(
+        self,
+        x: Tensor,
         training: bool = True,
         update_stats: bool = True,
-        masks: dict[str, Array] | None = None,
-    ) -> tuple[Array, Any]:
+        masks: Masks | None = None,
+    ) -> tuple[Tensor, Any]:
         """(output, tape) for x (B, *input): samples (B, *output), or outputs (B,).
 
         The tape holds what `backward` needs; its last entry is the reconstruction error."""
@@ -253,24 +257,46 @@ class Network:
             return (error * error).mean(1), tape
         return x.reshape(len(x)), tape
 
-    def codes(self, tape: Any) -> Array | None:
+    def run(self, x: Tensor, training: bool = True, update_stats: bool = True) -> Tensor:
+        """The output for x (B, *input) alone, with nothing recorded."""
+        return self(x, training, update_stats)[0]
+
+    def record(
+        self, x: Tensor, update_stats: bool = True, masks: Masks | None = None
+    ) -> tuple[Tensor, Any]:
+        """(output, tape) for x (B, *input): a pass in training that can be gone back through."""
+        return self(x, True, update_stats, masks)
+
+    def named(self, tensors: Gradients) -> dict[str, Tensor]:
+        """Gradients, moments or averages under the names of the parameters they belong to."""
+        views, start = {}, 0
+        for p in (p for p in self.spec.params if p.trainable):
+            size = int(np.prod(p.shape))
+            views[p.name] = tensors[start : start + size].reshape(p.shape)
+            start += size
+        return views
+
+    def __repr__(self) -> str:
+        return self.spec.summary()
+
+    def codes(self, tape: Any) -> Tensor | None:
         """An autoencoder's codes (B, n) of the pass that left this tape."""
         code = self.spec.code
         return None if code is None else tape[code][1].reshape(len(tape[code][1]), -1)
 
     def backward(
         self,
-        dy: Array,
+        dy: Tensor,
         tape: Any,
-        d_codes: Array | None = None,
+        d_codes: Tensor | None = None,
         inputs: bool = True,
         weights: bool = True,
-    ) -> tuple[Array, Array]:
+    ) -> tuple[Tensor, Tensor]:
         """(d_input, d_flat) for the derivative dy of the output (and d_codes of the codes), or
         only one of them: d_flat is empty without `weights`, d_input means nothing without
         `inputs`."""
-        grads: list[Array] = [self.flat[:0]]
-        dx_direct: Array | float = 0.0
+        grads: list[Tensor] = [self.flat[:0]]
+        dx_direct: Tensor | float = 0.0
         if self.spec.head == "energy":
             error, shape = tape[-1]
             dy = (dy[:, None] * error * (2 / error.shape[1])).reshape(shape)
@@ -288,35 +314,35 @@ class Network:
         return dy + dx_direct if inputs else dy, np.concatenate(grads)
 
 
-def split(flat: Array, network: NetworkSpec) -> dict[str, Array]:
-    """A vector of all trained numbers as named views in their own shapes."""
-    views, start = {}, 0
-    for p in (p for p in network.params if p.trainable):
-        size = int(np.prod(p.shape))
-        views[p.name] = flat[start : start + size].reshape(p.shape)
-        start += size
-    return views
+def read(tensor: Tensor) -> np.ndarray:
+    """A weight, or what belongs to one, as the spec has it: a copy in NumPy."""
+    return tensor.copy()
 
 
-def correlate(x: Array, w: Array, stride: int, padding: tuple[int, int]) -> Array:
+def write(tensor: Tensor, array: np.ndarray) -> None:
+    """Set a weight, or what belongs to one, from an array as the spec has it."""
+    tensor[...] = array
+
+
+def _correlate(x: Tensor, w: Tensor, stride: int, padding: tuple[int, int]) -> Tensor:
     """y[b, o, i, j] = Σ x[b, c, s i + k - p, s j + l - p] w[o, c, k, l], x 0 outside itself."""
     windows = _windows(x, w.shape[2], stride, padding)
     y = np.tensordot(windows, w, ((1, 4, 5), (1, 2, 3)))  # (B, rows, columns, channels)
     return np.ascontiguousarray(y.transpose(0, 3, 1, 2))
 
 
-def correlate_kernel(
-    x: Array, dy: Array, stride: int, padding: tuple[int, int], kernel: int
-) -> Array:
-    """The gradient of `correlate` to w, given that of its output: (out, in, kernel, kernel)."""
+def _correlate_kernel(
+    x: Tensor, dy: Tensor, stride: int, padding: tuple[int, int], kernel: int
+) -> Tensor:
+    """The gradient of `_correlate` to w, given that of its output: (out, in, kernel, kernel)."""
     windows = _windows(x, kernel, stride, padding)[:, :, : dy.shape[2], : dy.shape[3]]
     return np.tensordot(dy, windows, ((0, 2, 3), (0, 2, 3)))
 
 
-def spread(
-    dy: Array, w: Array, stride: int, padding: tuple[int, int], size: tuple[int, ...]
-) -> Array:
-    """The gradient of `correlate` to x, whose height and width are `size`: every number of dy
+def _spread(
+    dy: Tensor, w: Tensor, stride: int, padding: tuple[int, int], size: tuple[int, ...]
+) -> Tensor:
+    """The gradient of `_correlate` to x, whose height and width are `size`: every number of dy
     lays a scaled copy of the kernel over the output."""
     batch, _, rows, columns = dy.shape
     kernel, (before, after) = w.shape[2], padding
@@ -330,7 +356,7 @@ def spread(
     return out[:, :, before : before + size[0], before : before + size[1]]
 
 
-def _windows(x: Array, kernel: int, stride: int, padding: tuple[int, int]) -> Array:
+def _windows(x: Tensor, kernel: int, stride: int, padding: tuple[int, int]) -> Tensor:
     padded = np.pad(x, ((0, 0), (0, 0), padding, padding))
     # NumPy 1.26 annotates the axes as a single integer; they may be several.
     slide: Any = np.lib.stride_tricks.sliding_window_view

@@ -1,5 +1,36 @@
 """The losses on this framework's arrays: here the spec's own formulas, which are the oracle."""
 
-from ganref.spec.losses import bce, loss_D, loss_G, pulling_away, score, softplus
+from __future__ import annotations
 
-__all__ = ["bce", "loss_D", "loss_G", "pulling_away", "score", "softplus"]
+from ganref.spec.losses import (
+    Loss,
+    bce,
+    grad_D,
+    grad_G,
+    grad_pulling_away,
+    loss_D,
+    loss_G,
+    pulling_away,
+    score,
+    softplus,
+)
+
+from .framework import Tensor
+
+__all__ = [
+    "softplus",
+    "bce",
+    "pulling_away",
+    "loss_D",
+    "loss_G",
+    "mean_score",
+    "grad_D",
+    "grad_G",
+    "grad_pulling_away",
+]
+
+
+def mean_score(loss: Loss, outputs: Tensor) -> Tensor:
+    """The mean over the batch of what people read off D, without a gradient: a probability for
+    logits, the energy itself for energies."""
+    return score(loss, outputs).sum() / len(outputs)

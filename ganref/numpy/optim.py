@@ -6,6 +6,7 @@ import numpy as np
 
 from ganref.spec.optimiser import Adam as AdamSpec
 
+from .framework import Gradients, Tensor
 from .layers import Network
 
 
@@ -14,22 +15,31 @@ class Adam:
     exponential moving average of its weights where `ema` is not 0."""
 
     def __init__(self, network: Network, adam: AdamSpec, ema: float = 0.0) -> None:
-        self.network, self.spec, self.ema = network, adam, ema
+        self.network, self.spec, self.ema, self.steps = network, adam, ema, 0
         self.m = np.zeros_like(network.flat)
         self.v = np.zeros_like(network.flat)
         self.average = network.flat.copy()
-        self.steps = 0
 
-    def step(self, grad: np.ndarray, batch_size: int) -> None:
-        """One update with this gradient."""
+    def step(self, grads: Gradients, batch_size: int) -> None:
+        """One update with these gradients."""
         adam, self.steps = self.spec, self.steps + 1
         if adam.mean_gradients:
-            grad = grad / batch_size
+            grads = grads / batch_size
         self.m *= adam.beta1
-        self.m += (1 - adam.beta1) * grad
+        self.m += (1 - adam.beta1) * grads
         self.v *= adam.beta2
-        self.v += (1 - adam.beta2) * (grad * grad)
+        self.v += (1 - adam.beta2) * (grads * grads)
         rate, scale, eps = adam.coefficients(self.steps)
         self.network.flat -= rate * self.m / (np.sqrt(self.v) * scale + eps)
         if self.ema:
             self.average += (1 - self.ema) * (self.network.flat - self.average)
+
+    def set_steps(self, steps: int) -> None:
+        """Go on as after that many updates."""
+        self.steps = steps
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The moments `<param>.m` and `.v`, and averages `<param>.ema` where they are kept."""
+        lists = {"m": self.m, "v": self.v} | ({"ema": self.average} if self.ema else {})
+        named = {suffix: self.network.named(own) for suffix, own in lists.items()}
+        return {f"{name}.{s}": tensor for s, own in named.items() for name, tensor in own.items()}

@@ -61,6 +61,11 @@ def are_rows(X: np.ndarray) -> bool:
     return X.ndim == 2 and np.issubdtype(X.dtype, np.integer)
 
 
+def of_pass(masks: dict[str, Any], i: int) -> dict[str, Any]:
+    """The masks of pass (or step) i out of those of several, in any framework's arrays."""
+    return {name: mask[i] for name, mask in masks.items()}
+
+
 def from_bytes(x: Any, white: Any = 255) -> Any:
     """Images of whole numbers up to `white` as numbers in [-1, 1], in any framework's arrays of
     floating-point numbers: what `Dataset.batch` does in place."""

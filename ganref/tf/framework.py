@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias, TypeVar, cast
+
+import numpy as np
 
 from ganref.spec.errors import UserError
 from ganref.spec.precision import check_dtype, processor_has_bfloat16, storage
+from ganref.spec.steps import from_bytes
 
 
 @contextlib.contextmanager
@@ -46,6 +51,11 @@ with quiet():
 if keras.backend.backend() != "tensorflow":
     raise ImportError(f"Keras runs on {keras.backend.backend()} in this process")
 
+Tensor: TypeAlias = tf.Tensor
+Gradients: TypeAlias = Sequence[Tensor]  # in the network's order
+Masks = dict[str, Tensor]  # of dropout, by the layer's name
+Method = TypeVar("Method", bound=Callable[..., Any])
+
 
 def version() -> str:
     """The framework's name and version."""
@@ -68,7 +78,8 @@ def dtypes(device: str = "cpu") -> list[str]:
 
 
 def resolve_device(device: str) -> str:
-    """The device to use, by TensorFlow's name. Raises UserError for one that is not here."""
+    """The device by the framework's own name ("cuda" is the first GPU). Raises UserError for one
+    that is not here."""
     device = "cuda:0" if device == "cuda" else device
     if device not in devices():
         raise UserError(f"TensorFlow has no device {device!r}; there is {', '.join(devices())}")
@@ -88,7 +99,9 @@ def resolve_dtype(dtype: str, device: str) -> tf.DType:
 
 
 def set_threads(threads: int) -> None:
-    """How many cores the framework may use: only before its first operation."""
+    """How many cores the framework may use.
+
+    TensorFlow settles that with its first operation."""
     config = tf.config.threading
     cores = len(os.sched_getaffinity(0))  # what TensorFlow takes if nobody says anything
     if threads == (config.get_intra_op_parallelism_threads() or cores):
@@ -109,3 +122,55 @@ def memory_errors(batch_size: int, device: str) -> Iterator[None]:
         yield
     except tf.errors.ResourceExhaustedError as error:
         raise MemoryError(f"a batch of {batch_size} on {device}") from error
+
+
+def placed(method: Method) -> Method:
+    """Run a method's operations on its GAN's device."""
+
+    @functools.wraps(method)
+    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with tf.device(self._device):
+            return method(self, *args, **kwargs)
+
+    return cast(Method, run)
+
+
+def to_tensor(array: np.ndarray, dtype: tf.DType, device: str, axes: int) -> Tensor:
+    """An array on the device; the last `axes` are an example's, three of them an image's."""
+    if axes == 3:  # images are rows, columns, channels from here on
+        array = np.moveaxis(array, -3, -1)
+    return tf.constant(np.asarray(array, dtype.as_numpy_dtype))
+
+
+def to_mask(mask: np.ndarray, dtype: tf.DType, device: str) -> Tensor:
+    """A mask of dropout on the device."""
+    return tf.constant(mask)
+
+
+def to_array(tensor: Tensor) -> np.ndarray:
+    """A copy in NumPy; images as channels, rows, columns."""
+    return (tf.transpose(tensor, (0, 3, 1, 2)) if tensor.shape.rank == 4 else tensor).numpy()
+
+
+def keep(data: np.ndarray, device: str) -> Tensor | None:
+    """A data set (N, *data) on the device, as it is; None where there is no room."""
+    try:
+        return tf.constant(np.moveaxis(data, 1, -1) if data.ndim == 4 else data)
+    except tf.errors.ResourceExhaustedError:
+        return None
+
+
+def gather(kept: Tensor, rows: np.ndarray, dtype: tf.DType) -> Tensor:
+    """Examples (k, B, *data) of a kept data set, bytes in [-1, 1]."""
+    x = tf.cast(tf.gather(kept, rows), dtype)
+    return from_bytes(x) if kept.dtype == tf.uint8 else x
+
+
+def detach(tensor: Tensor) -> Tensor:
+    """The same numbers without their history."""
+    return tensor  # a history is on a tape, not with the tensor
+
+
+def stack(rows: Sequence[Any], like: Tensor) -> Tensor:
+    """The rows (k, 5) of k steps, in the type of `like`."""
+    return tf.stack([tf.stack(row) for row in rows])

@@ -17,32 +17,34 @@ import tensorflow as tf
 from ganref.spec import layers as spec
 from ganref.spec.networks import Network as NetworkSpec
 
+from .framework import Gradients, Masks, Tensor
+
 
 class Layer(keras.layers.Layer):
-    """A layer without parameters that keeps its input's shape."""
+    """A layer that takes its numbers from the spec."""
 
-    def __init__(self, layer: Any, params: dict[str, np.ndarray]) -> None:
-        super().__init__(autocast=False)
+    def __init__(self, layer: Any, dtype: tf.DType) -> None:
+        super().__init__(dtype=dtype.name, autocast=False)
         self.spec = layer
 
 
 class Dense(keras.layers.Dense):
     """y = x Wᵀ + b."""
 
-    def __init__(self, layer: spec.Dense, params: dict[str, np.ndarray]) -> None:
-        super().__init__(layer.out_features, **_options(layer, params))
-        _build(self, (None, layer.in_features), params)
+    def __init__(self, layer: spec.Dense, dtype: tf.DType) -> None:
+        super().__init__(layer.out_features, **_options(layer, dtype))
+        self.build((None, layer.in_features))
 
 
 class Conv(keras.layers.Conv2D):
     """Cross-correlation, padded by the spec's explicit pair."""
 
-    def __init__(self, layer: spec.Conv, params: dict[str, np.ndarray]) -> None:
-        super().__init__(layer.out_channels, layer.kernel, layer.stride, **_options(layer, params))
+    def __init__(self, layer: spec.Conv, dtype: tf.DType) -> None:
+        super().__init__(layer.out_channels, layer.kernel, layer.stride, **_options(layer, dtype))
         self.spec = layer
-        _build(self, (None, None, None, layer.in_channels), params)
+        self.build((None, None, None, layer.in_channels))
 
-    def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         """Keras' hook for the convolution itself: its own knows no explicit padding."""
         padding = _padding(self.spec, inputs.shape[1:3])
         return tf.nn.conv2d(inputs, kernel, self.spec.stride, padding)
@@ -51,12 +53,12 @@ class Conv(keras.layers.Conv2D):
 class ConvTranspose(keras.layers.Conv2DTranspose):
     """The transpose of a convolution: its forward pass is that one's gradient to the input."""
 
-    def __init__(self, layer: spec.ConvTranspose, params: dict[str, np.ndarray]) -> None:
-        super().__init__(layer.out_channels, layer.kernel, layer.stride, **_options(layer, params))
+    def __init__(self, layer: spec.ConvTranspose, dtype: tf.DType) -> None:
+        super().__init__(layer.out_channels, layer.kernel, layer.stride, **_options(layer, dtype))
         self.spec = layer
-        _build(self, (None, None, None, layer.in_channels), params)
+        self.build((None, None, None, layer.in_channels))
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
+    def call(self, x: Tensor) -> Tensor:
         batch, *size, channels = x.shape
         channels, *size = self.spec.out_shape((channels, *size))
         out_shape, padding = (batch, *size, channels), _padding(self.spec, size)
@@ -64,17 +66,16 @@ class ConvTranspose(keras.layers.Conv2DTranspose):
         return tf.nn.bias_add(y, self.bias) if self.use_bias else y
 
 
-class BatchNorm(keras.layers.Layer):
+class BatchNorm(Layer):
     """y = gamma (x - mean) / sqrt(var + eps) + beta, per channel (Ioffe and Szegedy 2015)."""
 
-    def __init__(self, layer: spec.BatchNorm, params: dict[str, np.ndarray]) -> None:
-        super().__init__(dtype=params["weight"].dtype.name, autocast=False)
-        self.spec = layer
+    def __init__(self, layer: spec.BatchNorm, dtype: tf.DType) -> None:
+        super().__init__(layer, dtype)
         for p in layer.params():
             setattr(self, p.name, self.add_weight(p.shape, "zeros", trainable=p.trainable))
-        _build(self, None, params)
+        self.built = True
 
-    def call(self, x: tf.Tensor, training: bool, update_stats: bool) -> tf.Tensor:
+    def call(self, x: Tensor, training: bool, update_stats: bool) -> Tensor:
         given, x = x.dtype, tf.cast(x, self.dtype)  # 8 bits are too few for a variance
         if not (training and self.spec.batch_stats):
             return tf.cast(self._normalise(x - self.running_mean, self.running_var), given)
@@ -87,10 +88,10 @@ class BatchNorm(keras.layers.Layer):
             self._update_stats(mean, var, int(np.prod(x.shape[:-1])))
         return tf.cast(self._normalise(centred, var), given)
 
-    def _normalise(self, centred: tf.Tensor, var: tf.Tensor) -> tf.Tensor:
+    def _normalise(self, centred: Tensor, var: Tensor) -> Tensor:
         return centred * (self.weight * tf.math.rsqrt(var + self.spec.eps)) + self.bias
 
-    def _update_stats(self, mean: tf.Tensor, var: tf.Tensor, count: int) -> None:
+    def _update_stats(self, mean: Tensor, var: Tensor, count: int) -> None:
         keep = self.spec.momentum
         if self.spec.unbiased:
             var = var * (count / (count - 1))
@@ -101,7 +102,7 @@ class BatchNorm(keras.layers.Layer):
 class LeakyReLU(Layer):
     """x where x > 0, else slope * x; the derivative at 0 is the slope."""
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
+    def call(self, x: Tensor) -> Tensor:
         if x.dtype != tf.float64:  # TensorFlow's own holds the slope as a float32
             return tf.nn.leaky_relu(x, self.spec.slope)
         return tf.where(x > 0, x, self.spec.slope * x)
@@ -110,14 +111,14 @@ class LeakyReLU(Layer):
 class Tanh(Layer):
     """tanh(x)."""
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
+    def call(self, x: Tensor) -> Tensor:
         return tf.tanh(x)
 
 
 class Sigmoid(Layer):
     """1 / (1 + exp(-x))."""
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
+    def call(self, x: Tensor) -> Tensor:
         return tf.sigmoid(x)
 
 
@@ -125,19 +126,19 @@ class Dropout(Layer):
     """x * mask / (1 - rate) with the caller's mask; x where there is none (inference)."""
 
     # `mask` would be one of Keras' own masks.
-    def call(self, x: tf.Tensor, kept: tf.Tensor | None = None) -> tf.Tensor:
+    def call(self, x: Tensor, kept: Tensor | None = None) -> Tensor:
         if kept is None:
             return x
-        return x * (tf.cast(channels_last(kept), x.dtype) * (1 / (1 - self.spec.rate)))
+        return x * (tf.cast(_channels_last(kept), x.dtype) * (1 / (1 - self.spec.rate)))
 
 
 class Reshape(Layer):
     """The same numbers in the spec's shape."""
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        x = channels_first(x)
+    def call(self, x: Tensor) -> Tensor:
+        x = _channels_first(x)
         batch, *shape = x.shape
-        return channels_last(tf.reshape(x, (batch, *self.spec.out_shape(tuple(shape)))))
+        return _channels_last(tf.reshape(x, (batch, *self.spec.out_shape(tuple(shape)))))
 
 
 LAYERS = {
@@ -155,7 +156,8 @@ LAYERS = {
 
 
 class Network(keras.Model):
-    """A chain of layers.
+    """A chain of layers: `trained` holds what Adam moves, `stats` the running statistics, both by
+    the spec's names.
 
     With `mixed` it computes in bfloat16; weights, inputs and outputs are float32 all the same."""
 
@@ -164,43 +166,32 @@ class Network(keras.Model):
         network: NetworkSpec,
         weights: dict[str, np.ndarray],
         dtype: tf.DType,
+        device: str,
         mixed: bool = False,
     ) -> None:
         super().__init__(name=network.name, autocast=False)
-        self.spec = network
-        self.chain = []
-        for i, layer in enumerate(network.layers):
-            names = {p.name: f"{network.name}.{i}.{p.name}" for p in layer.params()}
-            mine = {s: np.asarray(weights[f], dtype.as_numpy_dtype) for s, f in names.items()}
-            self.chain.append(LAYERS[type(layer)](layer, mine))
-            if mixed and isinstance(layer, (spec.Dense, spec.Conv)):
-                self.chain[-1].dtype_policy = keras.DTypePolicy("mixed_bfloat16")
+        self.spec, self.device = network, device
+        with tf.device(device):
+            self.chain = [LAYERS[type(layer)](layer, dtype) for layer in network.layers]
+        for layer in self.chain:
+            if mixed and isinstance(layer, (Dense, Conv, ConvTranspose)):
+                layer.dtype_policy = keras.DTypePolicy("mixed_bfloat16")
         self.built = True
-
-    @property
-    def trained(self) -> list[tf.Variable]:
-        """What a gradient tape takes derivatives to, in the spec's order."""
-        return [variable.value for variable in self.trainable_variables]
-
-    @property
-    def params(self) -> dict[str, keras.Variable]:
-        """The trained variables by the spec's names."""
-        names = [p.name for p in self.spec.params if p.trainable]
-        return dict(zip(names, self.trainable_variables, strict=True))
-
-    @property
-    def stats(self) -> dict[str, keras.Variable]:
-        """The running statistics by the spec's names."""
-        names = [p.name for p in self.spec.params if not p.trainable]
-        return dict(zip(names, self.non_trainable_variables, strict=True))
+        # What a gradient tape takes derivatives to is the variable inside of Keras'.
+        moved = [variable.value for variable in self.trainable_variables]
+        fixed = [variable.value for variable in self.non_trainable_variables]
+        self.trained = dict(zip(_names(network, True), moved, strict=True))
+        self.stats = dict(zip(_names(network, False), fixed, strict=True))
+        for name, tensor in (self.trained | self.stats).items():
+            write(tensor, weights[name])
 
     def call(
         self,
-        x: tf.Tensor,
+        x: Tensor,
         training: bool = True,
         update_stats: bool = True,
-        masks: dict[str, tf.Tensor] | None = None,
-    ) -> tuple[tf.Tensor, tf.Tensor | None]:
+        masks: Masks | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
         """(output, codes) for x (B, *input): samples (B, *output), or outputs (B,); and an
         autoencoder's codes (B, n)."""
         start, codes = x, None
@@ -215,49 +206,62 @@ class Network(keras.Model):
                 codes = tf.cast(tf.reshape(x, (x.shape[0], -1)), start.dtype)
         x = tf.cast(x, start.dtype)
         if self.spec.head == "samples":
-            return x, None
+            return x, codes
         if self.spec.head == "energy":
             return tf.reduce_mean(tf.square(x - start), list(range(1, x.shape.rank))), codes
         return tf.reshape(x, (x.shape[0],)), codes
 
-    def record(self, x: tf.Tensor, update_stats: bool = True) -> tuple[tf.Tensor, tf.GradientTape]:
-        """(output, tape) for x: a forward pass that can be differentiated later."""
+    def run(self, x: Tensor, training: bool = True, update_stats: bool = True) -> Tensor:
+        """The output for x (B, *input) alone, with nothing recorded."""
+        return self(x, training=training, update_stats=update_stats)[0]
+
+    def record(
+        self, x: Tensor, update_stats: bool = True, masks: Masks | None = None
+    ) -> tuple[Tensor, Any]:
+        """(output, tape) for x (B, *input): a pass in training that can be gone back through."""
         with tf.GradientTape() as tape:
-            output, _ = self(x, update_stats=update_stats)
+            output, _ = self(x, update_stats=update_stats, masks=masks)
         return output, tape
 
+    def named(self, tensors: Gradients) -> dict[str, Tensor]:
+        """Gradients, moments or averages under the names of the parameters they belong to."""
+        return dict(zip(self.trained, tensors, strict=True))
 
-def channels_last(x: tf.Tensor) -> tf.Tensor:
+    def __repr__(self) -> str:
+        return self.spec.summary()
+
+
+def read(tensor: Tensor) -> np.ndarray:
+    """A weight, or what belongs to one, as the spec has it: a copy in NumPy."""
+    array = tensor.numpy()
+    return array.transpose({2: (1, 0), 4: (3, 2, 0, 1)}.get(array.ndim)).copy()
+
+
+def write(tensor: Tensor, array: np.ndarray) -> None:
+    """Set a weight, or what belongs to one, from an array as the spec has it."""
+    # Dense kernels lie (in, out), those of both convolutions (rows, columns, *swapped channels*).
+    own = array.transpose({2: (1, 0), 4: (2, 3, 1, 0)}.get(array.ndim))
+    tensor.assign(own.astype(tensor.dtype.as_numpy_dtype))
+
+
+def _names(network: NetworkSpec, trainable: bool) -> list[str]:
+    return [p.name for p in network.params if p.trainable == trainable]
+
+
+def _channels_last(x: Tensor) -> Tensor:
     """NCHW to NHWC; vectors stay as they are."""
     return tf.transpose(x, (0, 2, 3, 1)) if x.shape.rank == 4 else x
 
 
-def channels_first(x: tf.Tensor) -> tf.Tensor:
+def _channels_first(x: Tensor) -> Tensor:
     """NHWC to NCHW; vectors stay as they are."""
     return tf.transpose(x, (0, 3, 1, 2)) if x.shape.rank == 4 else x
 
 
-def to_variable(array: np.ndarray) -> np.ndarray:
-    """A tensor of the border as its variable has it: Dense kernels (in, out), kernels of both
-    convolutions (kh, kw, *the other two swapped*)."""
-    return array.transpose({2: (1, 0), 4: (2, 3, 1, 0)}.get(array.ndim))  # 1-D: unchanged
-
-
-def from_variable(array: np.ndarray) -> np.ndarray:
-    """The inverse of `to_variable`; a copy."""
-    return array.transpose({2: (1, 0), 4: (3, 2, 0, 1)}.get(array.ndim)).copy()
-
-
-def _options(layer: Any, params: dict[str, np.ndarray]) -> dict[str, Any]:
+def _options(layer: Any, dtype: tf.DType) -> dict[str, Any]:
     # The initialiser is only there so that Keras does not draw numbers to throw away.
-    dtype = params["weight"].dtype.name
-    options = {"use_bias": layer.bias, "kernel_initializer": "zeros", "dtype": dtype}
+    options = {"use_bias": layer.bias, "kernel_initializer": "zeros", "dtype": dtype.name}
     return options | ({} if isinstance(layer, spec.Dense) else {"data_format": "channels_last"})
-
-
-def _build(layer: keras.Layer, shape: Any, params: dict[str, np.ndarray]) -> None:
-    layer.build(shape)
-    layer.set_weights([to_variable(array) for array in params.values()])
 
 
 def _padding(layer: spec.Conv, size: Iterable[int]) -> str | list[list[int]]:

@@ -6,13 +6,15 @@ import tensorflow as tf
 
 from ganref.spec.losses import Loss, pairs
 
+from .framework import Tensor
 
-def softplus(o: tf.Tensor) -> tf.Tensor:
+
+def softplus(o: Tensor) -> Tensor:
     """log(1 + exp(o)), finite and accurate for every finite o."""
     return tf.nn.softplus(o)
 
 
-def bce(o: tf.Tensor, label: float) -> tf.Tensor:
+def bce(o: Tensor, label: float) -> Tensor:
     """-label log D - (1 - label) log(1 - D) on logits (001, first equation).
 
     The two softplus terms are kept apart: softplus(o) - label * o would cancel for large o.
@@ -22,7 +24,7 @@ def bce(o: tf.Tensor, label: float) -> tf.Tensor:
     return softplus(o) if label == 0 else label * softplus(-o) + (1 - label) * softplus(o)
 
 
-def pulling_away(codes: tf.Tensor) -> tf.Tensor:
+def pulling_away(codes: Tensor) -> Tensor:
     """PT: the mean squared cosine between the codes (B, n) of different examples
     (Zhao et al. 2016, section 2.4). Raises UserError for a batch of one."""
     batch = codes.shape[0]
@@ -32,7 +34,7 @@ def pulling_away(codes: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(others * others) / pairs(batch)
 
 
-def loss_D(loss: Loss, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+def loss_D(loss: Loss, real: Tensor, fake: Tensor) -> Tensor:
     """L_D of the outputs (B,) on real and fake examples, without the r1 term."""
     if loss.kind == "bce":
         terms = bce(real, loss.real_label) + bce(fake, 0)
@@ -42,7 +44,7 @@ def loss_D(loss: Loss, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
     return loss.scale_D * _reduce(loss, terms)
 
 
-def loss_G(loss: Loss, fake: tf.Tensor, codes: tf.Tensor | None = None) -> tf.Tensor:
+def loss_G(loss: Loss, fake: Tensor, codes: Tensor | None = None) -> Tensor:
     """L_G of D's outputs (B,) on generated examples, and of their codes (B, n) if it repels."""
     if loss.kind == "bce":
         return _reduce(loss, bce(fake, 1) if loss.generator == "non_saturating" else -bce(fake, 0))
@@ -53,10 +55,11 @@ def loss_G(loss: Loss, fake: tf.Tensor, codes: tf.Tensor | None = None) -> tf.Te
     return value
 
 
-def score(loss: Loss, outputs: tf.Tensor) -> tf.Tensor:
-    """What people read off D: a probability for logits, the energy itself for energies."""
-    return tf.sigmoid(outputs) if loss.kind == "bce" else outputs
+def mean_score(loss: Loss, outputs: Tensor) -> Tensor:
+    """The mean over the batch of what people read off D, without a gradient: a probability for
+    logits, the energy itself for energies."""
+    return tf.reduce_mean(tf.sigmoid(outputs) if loss.kind == "bce" else outputs)
 
 
-def _reduce(loss: Loss, terms: tf.Tensor) -> tf.Tensor:
+def _reduce(loss: Loss, terms: Tensor) -> Tensor:
     return tf.reduce_sum(terms) if loss.reduction == "sum" else tf.reduce_mean(terms)

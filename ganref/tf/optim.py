@@ -7,36 +7,47 @@ import tensorflow as tf
 
 from ganref.spec.optimiser import Adam as AdamSpec
 
+from .framework import Gradients, Tensor
 from .layers import Network
 
 
 class Adam(keras.optimizers.Optimizer):
     """Adam on all trained numbers of a network (Kingma and Ba 2015, algorithm 1), and the
-    exponential moving average of its weights where `ema` is not 0."""
+    exponential moving average of its weights where `ema` is not 0.
+
+    Its coefficients are computed on the device: a graph holds what Python says still."""
 
     def __init__(self, network: Network, adam: AdamSpec, ema: float = 0.0) -> None:
         super().__init__(learning_rate=adam.lr)
         self.network, self.spec, self.ema = network, adam, ema
-        self.build(network.trainable_variables)
+        with tf.device(network.device):
+            self.build(network.trainable_variables)
+
+    @property
+    def steps(self) -> int:
+        """How many updates were made."""
+        return int(self.iterations.numpy())
 
     def build(self, variables: list[keras.Variable]) -> None:
         """Make the moments, and the average, which starts at the weights."""
         super().build(variables)
-        self.m, self.v, self.average = self.add_optimizer_variables(variables, ("m", "v", "ema"))
-        for average, variable in zip(self.average, variables, strict=True):
+        slots = self.add_optimizer_variables(variables, ("m", "v", "ema"))
+        self.m, self.v, self.average = ([slot.value for slot in own] for own in slots)
+        for average, variable in zip(self.average, self.network.trained.values(), strict=True):
             average.assign(variable)
 
-    def step(self, grads: list[tf.Tensor], batch_size: int) -> None:
+    def step(self, grads: Gradients, batch_size: int) -> None:
         """One update with these gradients."""
-        if self.spec.mean_gradients:
+        adam = self.spec
+        if adam.mean_gradients:
             grads = [grad / batch_size for grad in grads]
         self.apply(grads)
         if self.ema:
-            for average, variable in zip(self.average, self._trainable_variables, strict=True):
-                average.assign_add((1 - self.ema) * (variable - average))
+            for average, tensor in zip(self.average, self.network.trained.values(), strict=True):
+                average.assign_add((1 - self.ema) * (tensor - average))
 
     def update_step(
-        self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor
+        self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor
     ) -> None:
         """One variable's update. Keras' `learning_rate` is a float32: the spec's is used."""
         adam, index = self.spec, self._get_variable_index(variable)
@@ -49,3 +60,13 @@ class Adam(keras.optimizers.Optimizer):
             for number in adam.coefficients(step)
         )
         variable.assign_sub(rate * m / (tf.sqrt(v) * scale + eps))
+
+    def set_steps(self, steps: int) -> None:
+        """Go on as after that many updates."""
+        self.iterations.assign(steps)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The moments `<param>.m` and `.v`, and averages `<param>.ema` where they are kept."""
+        lists = {"m": self.m, "v": self.v} | ({"ema": self.average} if self.ema else {})
+        named = {suffix: self.network.named(own) for suffix, own in lists.items()}
+        return {f"{name}.{s}": tensor for s, own in named.items() for name, tensor in own.items()}

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias, TypeVar
 
+import numpy as np
 import torch
 
 from ganref.spec.errors import UserError
 from ganref.spec.precision import check_dtype, processor_has_bfloat16, storage
+from ganref.spec.steps import from_bytes
+
+Tensor: TypeAlias = torch.Tensor
+Gradients: TypeAlias = Sequence[Tensor]  # in the network's order
+Masks = dict[str, Tensor]  # of dropout, by the layer's name
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def version() -> str:
@@ -32,7 +40,8 @@ def dtypes(device: str = "cpu") -> list[str]:
 
 
 def resolve_device(device: str) -> str:
-    """The device to use ("cuda" is the first one). Raises UserError for one that is not here."""
+    """The device by the framework's own name ("cuda" is the first GPU). Raises UserError for one
+    that is not here."""
     name = "cuda:0" if device == "cuda" else device
     if name not in devices():
         raise UserError(f"PyTorch has no device {device!r} here; there are {', '.join(devices())}")
@@ -67,3 +76,54 @@ def memory_errors(batch_size: int, device: str) -> Iterator[None]:
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
             raise MemoryError(f"a batch of {batch_size} on {device}") from error
         raise
+
+
+def placed(method: Method) -> Method:
+    """Run a method's operations on its GAN's device."""
+    return method  # a tensor says itself where it lies
+
+
+def to_tensor(array: np.ndarray, dtype: torch.dtype, device: str, axes: int) -> Tensor:
+    """An array on the device; the last `axes` are an example's, three of them an image's."""
+    tensor = torch.tensor(array, dtype=dtype)
+    if device == "cpu":
+        return tensor
+    # From pinned memory a copy goes on beside the computation.
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def to_mask(mask: np.ndarray, dtype: torch.dtype, device: str) -> Tensor:
+    """A mask of dropout on the device."""
+    return to_tensor(mask, torch.bool, device, 0)
+
+
+def to_array(tensor: Tensor) -> np.ndarray:
+    """A copy in NumPy; images as channels, rows, columns."""
+    return np.array(tensor.detach().cpu().numpy(), order="C")
+
+
+def keep(data: np.ndarray, device: str) -> Tensor | None:
+    """A data set (N, *data) on the device, as it is; None where there is no room."""
+    if device != "cpu" and torch.cuda.mem_get_info(device)[0] < 4 * data.nbytes:
+        return None  # training wants room too
+    return torch.tensor(data, device=device)
+
+
+def gather(kept: Tensor, rows: np.ndarray, dtype: torch.dtype) -> Tensor:
+    """Examples (k, B, *data) of a kept data set, bytes in [-1, 1]."""
+    examples = kept[torch.tensor(rows, device=kept.device)]
+    x = examples.to(dtype)
+    if examples.dtype != torch.uint8:
+        return x
+    # By a tensor: GPUs would multiply by 1/255 instead, which rounds differently.
+    return from_bytes(x, torch.full((), 255.0, dtype=x.dtype, device=x.device))
+
+
+def detach(tensor: Tensor) -> Tensor:
+    """The same numbers without their history."""
+    return tensor.detach()
+
+
+def stack(rows: Sequence[Any], like: Tensor) -> Tensor:
+    """The rows (k, 5) of k steps, in the type of `like`."""
+    return torch.stack([number for row in rows for number in row]).reshape(-1, 5)

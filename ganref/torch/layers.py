@@ -7,30 +7,41 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from ganref.spec import layers as spec
 from ganref.spec.networks import Network as NetworkSpec
+
+from .framework import Gradients, Masks, Tensor
+
+
+class Layer(nn.Module):
+    """A layer that takes its numbers from the spec."""
+
+    def __init__(self, layer: Any, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.spec = layer
 
 
 class Dense(nn.Linear):
     """y = x Wᵀ + b."""
 
-    def __init__(self, layer: spec.Dense) -> None:
-        super().__init__(layer.in_features, layer.out_features, layer.bias)
+    def __init__(self, layer: spec.Dense, dtype: torch.dtype) -> None:
+        super().__init__(layer.in_features, layer.out_features, layer.bias, dtype=dtype)
 
     def reset_parameters(self) -> None:
         """Draw nothing: the weights are the spec's."""
 
 
 class Conv(nn.Conv2d):
-    """Cross-correlation; an uneven padding is laid on before it."""
+    """Cross-correlation, padded by the spec's explicit pair."""
 
-    def __init__(self, layer: spec.Conv) -> None:
+    def __init__(self, layer: spec.Conv, dtype: torch.dtype) -> None:
         before, after = layer.padding
-        channels = layer.in_channels, layer.out_channels
-        padding = before if before == after else 0
-        super().__init__(*channels, layer.kernel, layer.stride, padding, bias=layer.bias)
+        # PyTorch pads evenly: another pair is laid on before it.
+        window = layer.kernel, layer.stride, before if before == after else 0
+        own: Any = {"bias": layer.bias, "dtype": dtype}
+        super().__init__(layer.in_channels, layer.out_channels, *window, **own)
         self.uneven = (before, after) * 2 if before != after else None
 
     def reset_parameters(self) -> None:
@@ -43,10 +54,11 @@ class Conv(nn.Conv2d):
 class ConvTranspose(nn.ConvTranspose2d):
     """The transpose of a convolution: its forward pass is that one's gradient to the input."""
 
-    def __init__(self, layer: spec.ConvTranspose) -> None:
+    def __init__(self, layer: spec.ConvTranspose, dtype: torch.dtype) -> None:
         before, after = layer.padding
-        channels = layer.in_channels, layer.out_channels
-        super().__init__(*channels, layer.kernel, layer.stride, before, bias=layer.bias)
+        window = layer.kernel, layer.stride, before
+        own: Any = {"bias": layer.bias, "dtype": dtype}
+        super().__init__(layer.in_channels, layer.out_channels, *window, **own)
         self.uneven = after - before
 
     def reset_parameters(self) -> None:
@@ -58,7 +70,7 @@ class ConvTranspose(nn.ConvTranspose2d):
         return y[:, :, : -self.uneven, : -self.uneven] if self.uneven else y
 
 
-class BatchNorm(nn.Module):
+class BatchNorm(Layer):
     """y = gamma (x - mean) / sqrt(var + eps) + beta, per channel (Ioffe and Szegedy 2015)."""
 
     weight: Tensor
@@ -66,14 +78,14 @@ class BatchNorm(nn.Module):
     running_mean: Tensor
     running_var: Tensor
 
-    def __init__(self, layer: spec.BatchNorm) -> None:
-        super().__init__()
-        self.spec = layer
+    def __init__(self, layer: spec.BatchNorm, dtype: torch.dtype) -> None:
+        super().__init__(layer, dtype)
         for p in layer.params():
+            tensor = torch.empty(p.shape, dtype=dtype)
             if p.trainable:
-                self.register_parameter(p.name, nn.Parameter(torch.empty(p.shape)))
+                self.register_parameter(p.name, nn.Parameter(tensor))
             else:
-                self.register_buffer(p.name, torch.empty(p.shape))
+                self.register_buffer(p.name, tensor)
 
     def forward(self, x: Tensor, training: bool, update_stats: bool) -> Tensor:
         if not (training and self.spec.batch_stats):
@@ -104,41 +116,33 @@ class BatchNorm(nn.Module):
 class LeakyReLU(nn.LeakyReLU):
     """x where x > 0, else slope * x; the derivative at 0 is the slope."""
 
-    def __init__(self, layer: spec.LeakyReLU) -> None:
+    def __init__(self, layer: spec.LeakyReLU, dtype: torch.dtype) -> None:
         super().__init__(layer.slope)
 
 
 class Tanh(nn.Tanh):
     """tanh(x)."""
 
-    def __init__(self, layer: spec.Tanh) -> None:
+    def __init__(self, layer: spec.Tanh, dtype: torch.dtype) -> None:
         super().__init__()
 
 
 class Sigmoid(nn.Sigmoid):
     """1 / (1 + exp(-x))."""
 
-    def __init__(self, layer: spec.Sigmoid) -> None:
+    def __init__(self, layer: spec.Sigmoid, dtype: torch.dtype) -> None:
         super().__init__()
 
 
-class Dropout(nn.Module):
+class Dropout(Layer):
     """x * mask / (1 - rate) with the caller's mask; x where there is none (inference)."""
 
-    def __init__(self, layer: spec.Dropout) -> None:
-        super().__init__()
-        self.scale = 1 / (1 - layer.rate)
-
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        return x if mask is None else x * (mask.to(x.dtype) * self.scale)
+        return x if mask is None else x * (mask.to(x.dtype) * (1 / (1 - self.spec.rate)))
 
 
-class Reshape(nn.Module):
+class Reshape(Layer):
     """The same numbers in the spec's shape."""
-
-    def __init__(self, layer: spec.Reshape | spec.Flatten) -> None:
-        super().__init__()
-        self.spec = layer
 
     def forward(self, x: Tensor) -> Tensor:
         return x.reshape(len(x), *self.spec.out_shape(tuple(x.shape[1:])))
@@ -159,64 +163,68 @@ LAYERS: dict[type[spec.Layer], Any] = {
 
 
 class Network(nn.Sequential):
-    """A chain of layers whose state_dict has the spec's names: "0.weight", "0.bias", ...
+    """A chain of layers: `trained` holds what Adam moves, `stats` the running statistics, both by
+    the spec's names.
 
-    With `mixed` it computes in bfloat16; weights, inputs and outputs are float32 all the same."""
+    Its state_dict has these names too: "0.weight", "0.bias", and so on. With `mixed` it computes in
+    bfloat16; weights, inputs and outputs are float32 all the same."""
 
     def __init__(
         self,
         network: NetworkSpec,
         weights: dict[str, np.ndarray],
         dtype: torch.dtype,
+        device: str,
         mixed: bool = False,
     ) -> None:
-        super().__init__(*(LAYERS[type(layer)](layer) for layer in network.layers))
-        self.spec, self.mixed = network, mixed
-        self.to(dtype)
+        super().__init__(*(LAYERS[type(layer)](layer, dtype) for layer in network.layers))
+        self.spec, self.dtype, self.device, self.mixed = network, dtype, device, mixed
         pads = [layer.padding for layer in network.layers if isinstance(layer, spec.Conv)]
         # Channels-last convolutions are 10 to 30% faster on processors, but not where padding and
         # cropping around them have to copy (measured).
         if pads and all(before == after for before, after in pads):
             self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        with torch.no_grad():
-            for name, tensor in (self.params | self.stats).items():
-                tensor.copy_(torch.tensor(weights[name]))
-        self.trained: list[Tensor] = list(self.parameters())
-
-    @property
-    def params(self) -> dict[str, Tensor]:
-        """The trained tensors, by the spec's names."""
-        return {f"{self.spec.name}.{name}": p for name, p in self.named_parameters()}
-
-    @property
-    def stats(self) -> dict[str, Tensor]:
-        """The running statistics, by the spec's names."""
-        return {f"{self.spec.name}.{name}": b for name, b in self.named_buffers()}
+        self.to(device)
+        params, buffers = self.named_parameters(), self.named_buffers()
+        self.trained: dict[str, Tensor] = {f"{network.name}.{name}": p for name, p in params}
+        self.stats = {f"{network.name}.{name}": b for name, b in buffers}
+        for name, tensor in (self.trained | self.stats).items():
+            write(tensor, weights[name])
 
     def forward(
         self,
         x: Tensor,
         training: bool = True,
         update_stats: bool = True,
-        masks: dict[str, Tensor] | None = None,
-    ) -> tuple[Tensor, Any]:
-        """(output, tape) for x (B, *input): samples (B, *output), or outputs (B,).
-
-        PyTorch records the way back in the output itself; the tape holds an autoencoder's code."""
+        masks: Masks | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """(output, codes) for x (B, *input): samples (B, *output), or outputs (B,); and an
+        autoencoder's codes (B, n)."""
         if not self.mixed:
             return self._forward(x, training, update_stats, masks or {})
         # Left after every pass: weights cast to bfloat16 would be kept beyond their update.
         with torch.autocast(x.device.type, torch.bfloat16):
             return self._forward(x, training, update_stats, masks or {})
 
-    def codes(self, tape: Any) -> Tensor | None:
-        """An autoencoder's codes (B, n) of the pass that left this tape."""
-        return None if tape is None else tape.reshape(len(tape), -1).to(self.trained[0].dtype)
+    @torch.no_grad()
+    def run(self, x: Tensor, training: bool = True, update_stats: bool = True) -> Tensor:
+        """The output for x (B, *input) alone, with nothing recorded."""
+        return self(x, training, update_stats)[0]
+
+    def record(
+        self, x: Tensor, update_stats: bool = True, masks: Masks | None = None
+    ) -> tuple[Tensor, Any]:
+        """(output, tape) for x (B, *input): a pass in training that can be gone back through."""
+        return self(x, True, update_stats, masks)[0], None  # the output carries its own history
+
+    def named(self, tensors: Gradients) -> dict[str, Tensor]:
+        """Gradients, moments or averages under the names of the parameters they belong to."""
+        return dict(zip(self.trained, tensors, strict=True))
 
     def _forward(
-        self, x: Tensor, training: bool, update_stats: bool, masks: dict[str, Tensor]
-    ) -> tuple[Tensor, Any]:
-        code, start = None, x
+        self, x: Tensor, training: bool, update_stats: bool, masks: Masks
+    ) -> tuple[Tensor, Tensor | None]:
+        codes, start = None, x
         for i, layer in enumerate(self):
             if isinstance(layer, BatchNorm):
                 x = layer(x, training, update_stats)
@@ -224,11 +232,23 @@ class Network(nn.Sequential):
                 x = layer(x, masks.get(f"{self.spec.name}.{i}"))
             else:
                 x = layer(x)
-            code = x if i == self.spec.code else code
+            if i == self.spec.code:
+                codes = x.reshape(len(x), -1).to(start.dtype)
         x = x.to(start.dtype)
         if self.spec.head == "samples":
-            return x, code
+            return x, codes
         if self.spec.head == "energy":
             error = (x - start).reshape(len(x), -1)
-            return (error * error).mean(1), code
-        return x.reshape(len(x)), code
+            return (error * error).mean(1), codes
+        return x.reshape(len(x)), codes
+
+
+def read(tensor: Tensor) -> np.ndarray:
+    """A weight, or what belongs to one, as the spec has it: a copy in NumPy."""
+    return np.array(tensor.detach().cpu().numpy(), order="C")
+
+
+@torch.no_grad()
+def write(tensor: Tensor, array: np.ndarray) -> None:
+    """Set a weight, or what belongs to one, from an array as the spec has it."""
+    tensor.copy_(torch.tensor(array))

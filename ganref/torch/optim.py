@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.optim.adam import adam as functional_adam
 
 from ganref.spec.optimiser import Adam as AdamSpec
 
+from .framework import Gradients, Tensor
 from .layers import Network
 
 
@@ -22,16 +21,15 @@ class Adam(torch.optim.Adam):
     each parameter, in the network's order."""
 
     def __init__(self, network: Network, adam: AdamSpec, ema: float = 0.0) -> None:
-        params, betas = network.trained, (adam.beta1, adam.beta2)
+        params, betas = list(network.trained.values()), (adam.beta1, adam.beta2)
         super().__init__(params, adam.lr, betas, adam.eps, weight_decay=0.0, fused=True)
-        self.network, self.spec, self.ema = network, adam, ema
+        self.network, self.spec, self.ema, self.steps = network, adam, ema, 0
         self.m = [torch.zeros_like(p) for p in params]
         self.v = [torch.zeros_like(p) for p in params]
         self.counts = [torch.zeros((), device=p.device) for p in params]
         self.average = [p.detach().clone() for p in params] if ema else []
         for p, m, v, count in zip(params, self.m, self.v, self.counts, strict=True):
             self.state[p] = {"step": count, "exp_avg": m, "exp_avg_sq": v}
-        self.steps = 0
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """As in the base class, whose decorator would import PyTorch's compiler: a second."""
@@ -40,14 +38,15 @@ class Adam(torch.optim.Adam):
 
     # The base class would take a closure: a GAN's loss is not evaluated twice.
     @torch.no_grad()
-    def step(self, grad: Sequence[Tensor], batch_size: int) -> None:  # type: ignore[override]
+    def step(self, grads: Gradients, batch_size: int) -> None:  # type: ignore[override]
         """One update with these gradients."""
-        adam, self.steps, params = self.spec, self.steps + 1, self.network.trained
-        # The fused kernel reads memory in order: a gradient has to lie as its parameter does.
-        lying = zip(grad, params, strict=True)
-        grads = [g if g.stride() == p.stride() else torch.empty_like(p).copy_(g) for g, p in lying]
+        adam, self.steps = self.spec, self.steps + 1
         if adam.mean_gradients:
-            grads = [g / batch_size for g in grads]
+            grads = [grad / batch_size for grad in grads]
+        # The fused kernel reads memory in order: a gradient has to lie as its parameter does.
+        params = list(self.network.trained.values())
+        lying = zip(grads, params, strict=True)
+        grads = [g if g.stride() == p.stride() else torch.empty_like(p).copy_(g) for g, p in lying]
         # The functional form of the base class's step, which does the same with twice the overhead.
         functional_adam(
             params,
@@ -75,6 +74,8 @@ class Adam(torch.optim.Adam):
         for count in self.counts:
             count.fill_(steps)
 
-    def named(self, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
-        """`m`, `v`, `average` or gradients under the names of the parameters they belong to."""
-        return dict(zip(self.network.params, tensors, strict=True))
+    def tensors(self) -> dict[str, Tensor]:
+        """The moments `<param>.m` and `.v`, and averages `<param>.ema` where they are kept."""
+        lists = {"m": self.m, "v": self.v} | ({"ema": self.average} if self.ema else {})
+        named = {suffix: self.network.named(own) for suffix, own in lists.items()}
+        return {f"{name}.{s}": tensor for s, own in named.items() for name, tensor in own.items()}

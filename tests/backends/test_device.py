@@ -78,7 +78,7 @@ def test_a_graph_makes_the_same_steps(name: str, monkeypatch: pytest.MonkeyPatch
     (X, Z), more = draws(recipe, 4)
     eager, graphed = (_gan("torch", recipe, dtype="float64", compile="off") for _ in range(2))
     nets = graphed.net_D, graphed.net_G, graphed.trainer_D, graphed.trainer_G
-    graphed._graphed = cuda_graph.GraphedSteps(recipe, *nets)
+    graphed._steps = cuda_graph.GraphedSteps(recipe, *nets)
     expected = eager.train_trace(X, Z, **more)
     parts = []
     for part in (slice(0, 1), slice(1, 4)):

@@ -11,12 +11,12 @@ from ganref.spec import Recipe, losses
 
 
 def _loss_D(gan: GAN, X, Z, Z_G, masks) -> float:
-    fake_X, _ = gan.net_G.forward(Z, update_stats=False)
+    fake_X, _ = gan.net_G(Z, update_stats=False)
     return float(steps.gradient_D(X, fake_X, gan.net_D, gan.recipe, masks, False)[0])
 
 
 def _loss_G(gan: GAN, X, Z, Z_G, masks) -> float:
-    samples = gan.net_G.forward(Z if Z_G is None else Z_G[0], update_stats=False)
+    samples = gan.net_G(Z if Z_G is None else Z_G[0], update_stats=False)
     own = {name: mask[2] for name, mask in masks.items()}
     return float(steps.gradient_G(*samples, gan.net_D, gan.net_G, gan.recipe, own, False)[0])
 

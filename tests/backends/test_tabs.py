@@ -115,9 +115,9 @@ def test_tensorflow_s_dcgan_has_a_tenth_of_the_rate_for_twice_the_epochs() -> No
 def _first_samples(tab: str, training: bool) -> np.ndarray:
     """The first samples (8, 3, 64, 64) of the DCGAN at its full width."""
     recipe = ganref.with_tab(ganref.recipe("dcgan"), tab)
-    net_G = Network(recipe.generator, ganref.initial_weights(recipe), np.dtype(np.float32))
+    net_G = Network(recipe.generator, ganref.initial_weights(recipe), np.dtype(np.float32), "cpu")
     (_, Z), _ = draws(DCGAN.replace(batch_size=8), 1)
-    return net_G.forward(Z[0].astype(np.float32), training, update_stats=False)[0]
+    return net_G(Z[0].astype(np.float32), training, update_stats=False)[0]
 
 
 def test_redrawing_gamma_and_beta_makes_the_first_samples_thirty_times_smaller() -> None:
@@ -292,7 +292,7 @@ def test_concatenated_batches_are_the_same_loss_where_nothing_mixes_rows() -> No
     masks = {name: mask[0] for name, mask in more["masks"].items()}
     fake_X = gan.generate(Z[0])
     rows = {name: np.concatenate(mask[:2]) for name, mask in masks.items()}
-    output, _ = gan.net_D.forward(np.concatenate([X[0], fake_X]), masks=rows)
+    output, _ = gan.net_D(np.concatenate([X[0], fake_X]), masks=rows)
     labels = np.repeat([1.0, 0.0], len(fake_X))
     together = (formulas.softplus(output) - labels * output).mean()
     assert gan.update_D(X[0], Z[0], masks=masks) == pytest.approx(together, rel=1e-13)
@@ -303,10 +303,13 @@ def test_dropout_in_evaluation_is_louder_than_the_examples() -> None:
     recipe = ganref.recipe("mlp")
     (X, _), more = draws(recipe, 1)
     weights = ganref.initial_weights(recipe)
-    net_D, x = Network(recipe.discriminator, weights, np.dtype(np.float32)), X[0].astype("f4")
-    inference, _ = net_D.forward(x, training=False)
+    net_D, x = (
+        Network(recipe.discriminator, weights, np.dtype(np.float32), "cpu"),
+        X[0].astype("f4"),
+    )
+    inference, _ = net_D(x, training=False)
     passes = [
-        net_D.forward(x, masks={name: mask[0, i] for name, mask in more["masks"].items()})[0]
+        net_D(x, masks={name: mask[0, i] for name, mask in more["masks"].items()})[0]
         for i in range(recipe.passes)
     ]
     assert inference.std() == pytest.approx(0.020, rel=0.1)

@@ -11,7 +11,6 @@ blocks.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import numpy
@@ -20,14 +19,10 @@ from ganref.spec.losses import Loss
 from ganref.spec.schema import Recipe
 
 from .. import losses
-from ..framework import gluon, np, set_threads
-from ..layers import Array, Network
+from ..framework import Masks, Tensor, gluon, np, set_threads
 from ..optim import Adam
 from . import symbols
 from .dual import S, Symbol
-
-# (X, Z, Z_G, masks) of k steps -> (k, 5), the columns of a Trace.
-Steps = Callable[..., Array]
 
 STATIC = {"static_alloc": True, "static_shape": True}
 # A call is cut into graphs of so many steps, each made when it is first needed. Into which one a
@@ -38,30 +33,24 @@ UNROLLED = (25, 5, 1)
 MOST_FLOPS, ONE_THREAD_FLOPS = 2e8, 1e7
 
 
-def compile_steps(
-    plain: Steps, net_D: Network, net_G: Network, recipe: Recipe, trainer_D: Adam, trainer_G: Adam
-) -> Steps:
-    """k steps as fast as this framework makes them, in the arithmetic of `plain`, which makes them
-    one by one. The recipe alone decides how."""
+def can_unroll(recipe: Recipe) -> bool:
+    """Whether several steps of this recipe become one graph. The recipe alone decides."""
     layers = [layer for network in recipe.networks for layer in network.layers]
     small = recipe.flops_per_example * recipe.batch_size <= MOST_FLOPS
-    if small and all(type(layer) in symbols.FORWARD for layer in layers):
-        return UnrolledSteps(recipe, trainer_D, trainer_G)
-    # Static memory gains nothing here and keeps every array alive: 1.5 times the peak (measured).
-    net_D.hybridize()
-    net_G.hybridize()
-    return plain
+    return small and all(type(layer) in symbols.FORWARD for layer in layers)
 
 
 class UnrolledSteps:
     """Graphs of several steps. All that a step changes goes in and comes out as one vector: D's
     weights and moments, then G's, then the averages."""
 
+    why = ""  # nothing is faster
+
     def __init__(self, recipe: Recipe, trainer_D: Adam, trainer_G: Adam) -> None:
         self.recipe, self.dtype = recipe, trainer_D.network.dtype
         self.trainer_D, self.trainer_G = trainer_D, trainer_G
         trainers = (trainer_D, trainer_G)
-        lists = [own for t in trainers for own in (t.params, t.m, t.v, t.average)]
+        lists = [own for t in trainers for own in (t.network.trained.values(), t.m, t.v, t.average)]
         self.tensors = [tensor for own in lists for tensor in own]
         self.graphs: dict[tuple[int, int], Any] = {}
         whole = S.var("state", dtype=self.dtype)
@@ -70,7 +59,9 @@ class UnrolledSteps:
         self.pack = _compile([symbols.joined(flat)], parts)
         self.unpack = _compile(symbols.cut(whole, [t.shape for t in self.tensors]), [whole])
 
-    def __call__(self, X: Array, Z: Array, Z_G: Array | None, masks: dict[str, Array]) -> Array:
+    def __call__(
+        self, X: Tensor, Z: Tensor, Z_G: Tensor | None, masks: dict[str, Tensor]
+    ) -> Tensor:
         """k steps on arrays as `GAN.train_trace` takes them."""
         if self.recipe.flops_per_example * X.shape[1] > ONE_THREAD_FLOPS:
             return self._run(X, Z, Z_G, masks)
@@ -80,7 +71,7 @@ class UnrolledSteps:
         finally:
             set_threads(threads)
 
-    def _run(self, X: Array, Z: Array, Z_G: Array | None, masks: dict[str, Array]) -> Array:
+    def _run(self, X: Tensor, Z: Tensor, Z_G: Tensor | None, masks: Masks) -> Tensor:
         k, batch = X.shape[:2]
         inputs = {"X": X, "Z": Z} | ({} if Z_G is None else {"Z_G": Z_G})
         inputs |= {n: mask * (1 / (1 - self.recipe.dropout)) for n, mask in masks.items()}
@@ -221,11 +212,11 @@ def _rows(symbol: Symbol, n: int) -> list[Symbol]:
     return list(S.SliceChannel(symbol, num_outputs=n, axis=0, squeeze_axis=True))
 
 
-def _trace(loss: Loss, real: Array, fake: Array, moved: Array, more: Array) -> Array:
+def _trace(loss: Loss, real: Tensor, fake: Tensor, moved: Tensor, more: Tensor) -> Tensor:
     """(k, 5) from D's outputs (k, B), on real and fake examples and on these once D has moved, and
     from the losses' other terms (k, 2)."""
     without = dataclasses.replace(loss, repelling=0.0)
     columns = [losses.loss_D(loss, real, fake), losses.loss_G(without, moved)]
     columns = [column + more[:, i] for i, column in enumerate(columns)]
-    columns += [losses.score(loss, y).mean(-1) for y in (real, fake, moved)]
+    columns += [losses.mean_score(loss, y) for y in (real, fake, moved)]
     return np.stack(columns, axis=1)

@@ -1,1 +1,33 @@
-"""What makes TensorFlow quick: many steps in one call."""
+"""What makes TensorFlow quick: a graph, and many steps in one call of XLA's."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from ganref.spec.schema import Recipe
+
+from ..layers import Network
+from ..optim import Adam
+from ..steps import PlainSteps, step
+from .xla import CompiledSteps, why_eager
+
+Steps = PlainSteps | CompiledSteps
+
+
+def make_steps(
+    net_D: Network,
+    net_G: Network,
+    recipe: Recipe,
+    trainer_D: Adam,
+    trainer_G: Adam,
+    compile: str,
+    steps: int | None,
+) -> Steps:
+    """What makes k steps in one call, in the arithmetic of `steps.step`: in the way that lets a run
+    of so many `steps` end soonest (compile "auto"), in the fastest ("on"), or plainly ("off")."""
+    nets: dict[str, Any] = {"net_D": net_D, "net_G": net_G, "recipe": recipe}
+    plain = partial(step, **nets, trainer_D=trainer_D, trainer_G=trainer_G)
+    if why := why_eager(recipe, compile, steps):
+        return PlainSteps(plain, why)
+    return CompiledSteps(plain, recipe.convolves)

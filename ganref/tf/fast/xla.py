@@ -11,77 +11,76 @@ import tensorflow as tf
 
 from ganref.spec.schema import Recipe
 
-from ..framework import quiet
+from ..framework import Masks, Tensor, quiet
+from ..steps import PlainSteps
 
 # (X, Z, Z_G, masks) of one step -> the five numbers of a Trace.
 Step = Callable[..., tuple[Any, ...]]
 # (X, Z, Z_G, masks) of k steps -> (k, 5).
-Steps = Callable[..., tf.Tensor]
+Loop = Callable[..., Tensor]
 
 # Compiling takes a second and a half, an eager step 20 ms.
 WORTH_STEPS = 70
 CHUNK_STEPS, CHUNK_BYTES = 125, 2**24
 
 
-def compile_steps(step: Step, recipe: Recipe) -> Steps:
+def why_eager(recipe: Recipe, compile: str, steps: int | None) -> str:
+    """Why this recipe is not compiled; "" if it is to be. Never by the steps that are left, or
+    resuming would not be exact."""
+    if compile == "off":
+        return "compile is off"
+    if compile == "auto" and steps is not None and steps < WORTH_STEPS and not recipe.convolves:
+        return f"compiling takes as long as {WORTH_STEPS} steps"
+    return ""
+
+
+class CompiledSteps:
     """k steps as fast as this framework makes them, each the same arithmetic as `step`.
 
     Which of the two ways is taken depends on the recipe alone, never on k: how a run is cut into
     calls must not change a bit of it. XLA makes small dense networks a thousand times faster than
     eager execution, but convolutions slower than TensorFlow's own kernels do.
     """
-    run = compile_graph(step) if recipe.convolves else compile_loop(step)
-    started = False
 
-    def steps(*arrays: Any) -> tf.Tensor:
-        nonlocal started
-        with contextlib.nullcontext() if started else quiet():  # compilers announce themselves
-            rows = run(*arrays)
-        started = True
+    why = ""  # nothing is faster
+
+    def __init__(self, step: Step, convolves: bool) -> None:
+        self.run = compile_graph(step) if convolves else compile_loop(step)
+        self.started = False
+
+    def __call__(self, X: Tensor, Z: Tensor, Z_G: Tensor | None, masks: Masks) -> Tensor:
+        """k steps on tensors as `GAN.train_trace` takes them: (k, 5)."""
+        with contextlib.nullcontext() if self.started else quiet():  # compilers announce themselves
+            rows = self.run(X, Z, Z_G, masks)
+        self.started = True
         return rows
 
-    return steps
 
-
-def too_short(recipe: Recipe, steps: int | None) -> bool:
-    """Whether a run would have ended before XLA had compiled its steps."""
-    return steps is not None and steps < WORTH_STEPS and not recipe.convolves
-
-
-def plain_steps(step: Step) -> Steps:
-    """k steps one by one, eagerly."""
-
-    def steps(*arrays: Any) -> tf.Tensor:
-        return tf.stack([tf.stack(step(*_at(i, arrays))) for i in range(len(arrays[0]))])
-
-    return steps
-
-
-def compile_graph(step: Step) -> Steps:
+def compile_graph(step: Step) -> Loop:
     """A graph of one step, called k times."""
 
     @tf.function(autograph=False)
-    def graph(*arrays: Any) -> tf.Tensor:
+    def graph(*arrays: Any) -> Tensor:
         return tf.stack(step(*arrays))
 
-    return plain_steps(graph)
+    return PlainSteps(graph)
 
 
-def compile_loop(step: Step) -> Steps:
+def compile_loop(step: Step) -> Loop:
     """An XLA computation that loops over as many steps as it is told.
 
     XLA wants every shape beforehand, so the arrays are cut and padded to chunks of one size."""
 
     @tf.function(autograph=False, jit_compile=True)
-    def loop(k: tf.Tensor, *arrays: Any) -> tf.Tensor:
-        def body(i: tf.Tensor, rows: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
+    def loop(k: Tensor, *arrays: Any) -> Tensor:
+        def body(i: Tensor, rows: tf.TensorArray) -> tuple[Tensor, tf.TensorArray]:
             return i + 1, rows.write(i, tf.stack(step(*_at(i, arrays))))
 
         X = arrays[0]
         rows = tf.TensorArray(X.dtype, X.shape[0], element_shape=(5,))
         return tf.while_loop(lambda i, _: i < k, body, (0, rows))[1].stack()
 
-    def steps(*arrays: Any) -> tf.Tensor:
+    def steps(*arrays: Any) -> Tensor:
         k, size = len(arrays[0]), _chunk(arrays)
         rows = []
         for start in range(0, k, size):
@@ -93,7 +92,7 @@ def compile_loop(step: Step) -> Steps:
     return steps
 
 
-def _map(function: Callable[[tf.Tensor], Any], arrays: Any) -> Any:
+def _map(function: Callable[[Tensor], Any], arrays: Any) -> Any:
     return tf.nest.map_structure(lambda a: None if a is None else function(a), arrays)
 
 
@@ -108,6 +107,6 @@ def _chunk(arrays: Any) -> int:
     return min(CHUNK_STEPS, max(1, CHUNK_BYTES // step_bytes))
 
 
-def _cut(array: tf.Tensor, start: int, size: int) -> tf.Tensor:
+def _cut(array: Tensor, start: int, size: int) -> Tensor:
     part = array[start : start + size]
     return tf.pad(part, [[0, size - len(part)]] + [[0, 0]] * (part.shape.rank - 1))

@@ -1,1 +1,37 @@
-"""What makes PyTorch quick: many steps in one call."""
+"""What makes PyTorch quick: many steps in one call, as one compiled function or one CUDA graph."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from ganref.spec.schema import Recipe
+
+from ..layers import Network
+from ..optim import Adam
+from ..steps import PlainSteps, step
+from . import cuda_graph, inductor
+
+Steps = PlainSteps | inductor.CompiledSteps | cuda_graph.GraphedSteps
+
+
+def make_steps(
+    net_D: Network,
+    net_G: Network,
+    recipe: Recipe,
+    trainer_D: Adam,
+    trainer_G: Adam,
+    compile: str,
+    steps: int | None,
+) -> Steps:
+    """What makes k steps in one call, in the arithmetic of `steps.step`: in the way that lets a run
+    of so many `steps` end soonest (compile "auto"), in the fastest ("on"), or plainly ("off")."""
+    nets: dict[str, Any] = {"net_D": net_D, "net_G": net_G, "recipe": recipe}
+    plain = partial(step, **nets, trainer_D=trainer_D, trainer_G=trainer_G)
+    if net_D.device != "cpu":
+        if why := cuda_graph.why_launched(recipe, compile):
+            return PlainSteps(plain, why)
+        return cuda_graph.GraphedSteps(recipe, net_D, net_G, trainer_D, trainer_G)
+    if why := inductor.why_eager(recipe, net_D.mixed, compile, steps):
+        return PlainSteps(plain, why)
+    return inductor.CompiledSteps(recipe, trainer_D, trainer_G, PlainSteps(plain), compile == "on")

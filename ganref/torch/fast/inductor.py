@@ -31,6 +31,7 @@ from ganref.spec.schema import Recipe
 from .. import steps
 from ..layers import Network
 from ..optim import Adam
+from ..steps import PlainSteps
 
 COMPILED = {spec.Dense, spec.LeakyReLU, spec.Tanh, spec.Sigmoid, spec.Dropout, spec.Reshape,
             spec.Flatten}  # fmt: skip
@@ -58,14 +59,14 @@ THOROUGH = {"aot_inductor.allow_stack_allocation": True}
 Step = Callable[[list[Tensor]], Sequence[Tensor]]
 
 
-def why_eager(recipe: Recipe, dtype: str, compile: str, steps: int | None) -> str:
+def why_eager(recipe: Recipe, mixed: bool, compile: str, steps: int | None) -> str:
     """Why this recipe is not compiled; "" if it is to be. It depends on nothing that changes in
     the course of a run, so that a resumed run takes the same path and gets the same bits."""
     if compile == "off":
         return "compile is off"
     if compile == "auto" and steps is not None and steps < WORTH_STEPS:
         return f"compiling takes as long as {WORTH_STEPS:,} steps"
-    if dtype == "bfloat16":
+    if mixed:
         return "mixed precision is not compiled"
     layers = {type(layer) for network in recipe.networks for layer in network.layers}
     if not layers <= COMPILED:
@@ -151,32 +152,45 @@ def compile_steps(
     return getattr(compiled, "current_callable", compiled)  # without its bookkeeping for each call
 
 
-def run_steps(
-    step: Step,
-    recipe: Recipe,
-    X: Tensor,
-    Z: Tensor,
-    Z_G: Tensor | None,
-    masks: dict[str, Tensor],
-    trainer_D: Adam,
-    trainer_G: Adam,
-) -> Tensor:
-    """k compiled steps, with their trace (k, 5); the trainers and their networks end up as
-    k eager steps would leave them."""
-    trainers = trainer_D, trainer_G
-    state_D, state_G = (torch.stack([_flat(own) for own in _rows(t)]) for t in trainers)
-    more = [*([] if Z_G is None else [Z_G]), *(masks[name] for name in recipe.masks())]
-    rows = X.new_empty(len(X), 5)
-    for row, *own in zip(rows, _coefficients(recipe, *trainers, X), X, Z, *more, strict=True):
-        state_D, state_G, new = step([state_D, state_G, *own])
-        row.copy_(new)  # the next call may write to the same memory
-    trainer_D.set_steps(trainer_D.steps + len(X))
-    trainer_G.set_steps(trainer_G.steps + len(X) * recipe.G_updates)
-    for trainer, state in zip(trainers, (state_D, state_G), strict=True):
-        for tensors, flat in zip(_rows(trainer), state, strict=True):
-            for tensor, part in zip(tensors, _split(flat, tensors), strict=True):
-                tensor.detach().copy_(part)
-    return rows
+class CompiledSteps:
+    """The steps of one GAN, compiled when the first batch shows its size; `plain` ones, and `why`,
+    where the compiler fails."""
+
+    def __init__(
+        self, recipe: Recipe, trainer_D: Adam, trainer_G: Adam, plain: PlainSteps, thorough: bool
+    ) -> None:
+        self.recipe, self.trainers = recipe, (trainer_D, trainer_G)
+        self.plain, self.thorough, self.why = plain, thorough, ""
+
+    def __call__(
+        self, X: Tensor, Z: Tensor, Z_G: Tensor | None, masks: dict[str, Tensor]
+    ) -> Tensor:
+        """k steps on tensors as `GAN.train_trace` takes them: (k, 5). The trainers and their
+        networks end up as k eager steps would leave them."""
+        if (step := self._compiled(X)) is None:
+            return self.plain(X, Z, Z_G, masks)
+        state_D, state_G = (torch.stack([_flat(own) for own in _rows(t)]) for t in self.trainers)
+        more = [*([] if Z_G is None else [Z_G]), *(masks[name] for name in self.recipe.masks())]
+        coefficients = _coefficients(self.recipe, *self.trainers, X)
+        rows = X.new_empty(len(X), 5)
+        for row, *own in zip(rows, coefficients, X, Z, *more, strict=True):
+            state_D, state_G, new = step([state_D, state_G, *own])
+            row.copy_(new)  # the next call may write to the same memory
+        per_step = 1, self.recipe.G_updates
+        for trainer, state, n in zip(self.trainers, (state_D, state_G), per_step, strict=True):
+            trainer.set_steps(trainer.steps + len(X) * n)
+            for tensors, flat in zip(_rows(trainer), state, strict=True):
+                for tensor, part in zip(tensors, _split(flat, tensors), strict=True):
+                    tensor.detach().copy_(part)
+        return rows
+
+    def _compiled(self, X: Tensor) -> Step | None:
+        if not self.why:
+            try:
+                return compile_steps(self.recipe, X.dtype, X.shape[1], self.thorough)
+            except Exception as error:  # a compiler is never required, and fails in many ways
+                self.why = f"it failed: {' '.join(str(error).split())[:200]}"
+        return None
 
 
 class _Update:
@@ -186,7 +200,7 @@ class _Update:
     def __init__(self, network: Network, adam: AdamSpec, ema: float = 0.0) -> None:
         self.network, self.spec, self.ema = network, adam, ema
         self.slots = [(module, name) for module in network.modules() for name in module._parameters]
-        self.like = list(network.trained)
+        self.like = list(network.trained.values())
 
     def start(self, state: Tensor, coefficients: Sequence[Tensor]) -> None:
         """Go on from a state; `coefficients` has a row for each update to come."""
@@ -194,10 +208,10 @@ class _Update:
         self._put()
 
     @torch.no_grad()
-    def step(self, grad: Sequence[Tensor], batch_size: int) -> None:
+    def step(self, grads: Sequence[Tensor], batch_size: int) -> None:
         adam, (w, m, v, *average) = self.spec, self.rows
         rate, scale, eps = self.coefficients.pop(0).unbind()
-        g = _flat(grad) / batch_size if adam.mean_gradients else _flat(grad)
+        g = _flat(grads) / batch_size if adam.mean_gradients else _flat(grads)
         m = adam.beta1 * m + (1 - adam.beta1) * g
         v = adam.beta2 * v + (1 - adam.beta2) * (g * g)
         w = w - rate * m / (v.sqrt() * scale + eps)
@@ -206,7 +220,7 @@ class _Update:
 
     def _put(self) -> None:
         parts = [part.detach().requires_grad_() for part in _split(self.rows[0], self.like)]
-        self.network.trained = parts
+        self.network.trained = dict(zip(self.network.trained, parts, strict=True))
         for (module, name), part in zip(self.slots, parts, strict=True):
             module._parameters[name] = part  # type: ignore[assignment]
 
@@ -218,7 +232,8 @@ def _networks(recipe: Recipe, dtype: torch.dtype) -> list[tuple[Network, Any]]:
         (recipe.discriminator, recipe.adam_D, 0.0),
         (recipe.generator, recipe.adam_G, recipe.ema),
     ):
-        net = Network(network, {p.name: np.zeros(p.shape) for p in network.params}, dtype)
+        zeros = {p.name: np.zeros(p.shape) for p in network.params}
+        net = Network(network, zeros, dtype, "cpu")
         pairs.append((net, _Update(net, adam, ema)))
     return pairs
 
@@ -234,7 +249,7 @@ def _coefficients(recipe: Recipe, trainer_D: Adam, trainer_G: Adam, like: Tensor
 
 def _rows(trainer: Adam) -> list[Sequence[Tensor]]:
     return [
-        trainer.network.trained,
+        list(trainer.network.trained.values()),
         trainer.m,
         trainer.v,
         *([trainer.average] if trainer.ema else []),
