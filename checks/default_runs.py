@@ -57,8 +57,7 @@ def margins(directory: RunDirectory) -> dict[str, Any]:
     config, rows = directory.read_config(), directory.read_metrics()
     _, trace = directory.read_steps()
     loss = config.recipe.loss
-    unit = config.recipe.batch_size if loss.reduction == "sum" else 1
-    unit *= loss.margin if loss.kind == "margin" else 1
+    unit = loss.unit / loss.per_example(1.0, config.recipe.batch_size)
     window = np.ones(detectors.WINDOW) / detectors.WINDOW
     levels = [np.convolve(v, window, "valid") / unit for v in (trace.loss_D, trace.loss_G)]
     signals = [row["G_signal"] for row in rows if row["G_signal"] is not None]

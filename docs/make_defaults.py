@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ganref.backend import BACKENDS
 from ganref.spec.layers import Conv, ConvTranspose, LeakyReLU
-from ganref.spec.losses import Loss
+from ganref.spec.losses import BinaryCrossEntropy
 from ganref.spec.optimiser import Adam
 from ganref.spec.schema import Init, Norm
 
@@ -50,7 +50,7 @@ convolution's kernel area too.
 def ganref_cells() -> Cells:
     """The spec's own numbers, where a recipe says nothing else."""
     adam = {field.name: field.default for field in dataclasses.fields(Adam)}
-    norm, init, loss = Norm(), Init(), Loss()
+    norm, init, loss = Norm(), Init(), BinaryCrossEntropy()
     place = {"corrected": "√v̂ + ε", "plain": "√v + ε, corrected after"}
     weight = f"N({number(init.weight.mean)}, {number(init.weight.scale)})"
     start = init.gamma, init.beta, init.running_mean, init.running_var

@@ -176,13 +176,13 @@ class PlainGAN:
         with autograd.record():
             fake_X = self.net_G(Z)
             fake_Y, codes = self.discriminate(fake_X, kept)
-            if loss.kind == "margin":
+            if loss.energy:
                 loss_G = self._reduce(fake_Y)
-            elif loss.generator == "non_saturating":
-                loss_G = self._reduce(self.bce(fake_Y, np.ones_like(fake_Y)))
-            else:
+            elif loss.minimax:
                 loss_G = -self._reduce(self.bce(fake_Y, np.zeros_like(fake_Y)))
-            if loss.repelling:
+            else:
+                loss_G = self._reduce(self.bce(fake_Y, np.ones_like(fake_Y)))
+            if loss.needs_codes:
                 loss_G = loss_G + loss.repelling * _pulling_away(codes)
         loss_G.backward()
         if self.apart:
@@ -205,13 +205,13 @@ class PlainGAN:
 
     def _real(self, X: Array, kept: list[Array]) -> Array:
         output, _ = self.discriminate(X, [mask[0] for mask in kept])
-        if self.recipe.loss.kind == "margin":
+        if self.recipe.loss.energy:
             return self._reduce(output)
         return self._reduce(self.bce(output, np.full_like(output, self.recipe.loss.real_label)))
 
     def _fake(self, fake_X: Array, kept: list[Array]) -> Array:
         output, _ = self.discriminate(fake_X, [mask[1] for mask in kept])
-        if self.recipe.loss.kind == "margin":
+        if self.recipe.loss.energy:
             return self._reduce(np.maximum(self.recipe.loss.margin - output, 0))
         return self._reduce(self.bce(output, np.zeros_like(output)))
 

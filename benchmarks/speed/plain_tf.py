@@ -129,11 +129,11 @@ class PlainGAN:
                 tape_X.watch(X)
                 real_Y, _ = self.discriminate(X, [mask[0] for mask in kept])
             fake_Y, _ = self.discriminate(fake_X, [mask[1] for mask in kept])
-            if loss.kind == "bce":
+            if loss.energy:
+                loss_D = self.reduce(real_Y) + self.reduce(tf.nn.relu(loss.margin - fake_Y))
+            else:
                 real_loss = self.bce(loss.real_label * tf.ones_like(real_Y), real_Y)
                 loss_D = real_loss + self.bce(tf.zeros_like(fake_Y), fake_Y)
-            else:
-                loss_D = self.reduce(real_Y) + self.reduce(tf.nn.relu(loss.margin - fake_Y))
             loss_D *= loss.scale_D
             if loss.r1:
                 g = tf.reshape(tape_X.gradient(real_Y, X), (len(X), -1))
@@ -148,13 +148,13 @@ class PlainGAN:
         loss, training = self.recipe.loss, self.recipe.norm.batch_stats
         with tf.GradientTape() as tape:
             fake_Y, codes = self.discriminate(self.net_G(Z, training=training), kept)
-            if loss.kind == "margin":
+            if loss.energy:
                 loss_G = self.reduce(fake_Y)
-            elif loss.generator == "non_saturating":
-                loss_G = self.bce(tf.ones_like(fake_Y), fake_Y)
-            else:
+            elif loss.minimax:
                 loss_G = -self.bce(tf.zeros_like(fake_Y), fake_Y)
-            if loss.repelling:
+            else:
+                loss_G = self.bce(tf.ones_like(fake_Y), fake_Y)
+            if loss.needs_codes:
                 unit = tf.math.l2_normalize(tf.reshape(codes, (len(Z), -1)), axis=1)
                 squares = tf.matmul(unit, unit, transpose_b=True) ** 2
                 others = tf.reduce_sum(squares) - tf.linalg.trace(squares)

@@ -123,10 +123,10 @@ class PlainGAN:
         real_Y, _ = self.discriminate(X, [mask[0] for mask in kept])
         fake_X = self.net_G(Z)
         fake_Y, _ = self.discriminate(fake_X.detach(), [mask[1] for mask in kept])
-        if loss.kind == "bce":
-            loss_D = self._bce(real_Y, loss.real_label) + self._bce(fake_Y, 0)
-        else:
+        if loss.energy:
             loss_D = self._reduce(real_Y) + self._reduce(F.relu(loss.margin - fake_Y))
+        else:
+            loss_D = self._bce(real_Y, loss.real_label) + self._bce(fake_Y, 0)
         loss_D = loss.scale_D * loss_D
         if loss.r1:
             (g,) = torch.autograd.grad(real_Y.sum(), X, create_graph=True)
@@ -141,13 +141,11 @@ class PlainGAN:
         self.trainer_G.zero_grad()
         fake_X = self.net_G(Z)
         fake_Y, codes = self.discriminate(fake_X, kept)
-        if loss.kind == "margin":
+        if loss.energy:
             loss_G = self._reduce(fake_Y)
-        elif loss.generator == "non_saturating":
-            loss_G = self._bce(fake_Y, 1)
         else:
-            loss_G = -self._bce(fake_Y, 0)
-        if loss.repelling:
+            loss_G = -self._bce(fake_Y, 0) if loss.minimax else self._bce(fake_Y, 1)
+        if loss.needs_codes:
             unit = F.normalize(codes.flatten(1))
             squares = (unit @ unit.T).square()
             others = squares.sum() - squares.trace()

@@ -8,11 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import data
-from ..spec import RECIPES, TABS, Recipe, UserError, losses, on_data, recipe, with_tab
+from ..spec import RECIPES, TABS, Recipe, UserError, on_data, recipe, with_tab
+from ..spec.losses import LOSSES, Loss
 from .main import finite, positive
-
-# TEMPORARY, until the spec has the table: `from ..spec.losses import LOSSES, Loss` instead.
-LOSSES: dict[str, Any] = getattr(losses, "LOSSES", {"bce": losses.Loss})
 
 # Options that are fields of the recipe under the same name.
 PLAIN = ("batch_size", "width", "latent", "latent_dim", "leaky_slope", "ema", "G_updates")
@@ -105,6 +103,6 @@ def _loss(base: Recipe, args: dict[str, Any]) -> dict[str, Any]:
     if names[type(base.loss)] == chosen:
         return {"loss": dataclasses.replace(base.loss, **numbers)} if numbers else {}
     # What every loss has is the recipe's; a sigmoid head is binary cross-entropy's.
-    kept = {field.name: getattr(base.loss, field.name) for field in dataclasses.fields(losses.Loss)}
+    kept = {field.name: getattr(base.loss, field.name) for field in dataclasses.fields(Loss)}
     head = "logits" if base.head == "sigmoid" else base.head
     return {"loss": LOSSES[chosen](**kept | numbers), "head": head}

@@ -3,7 +3,7 @@
 The real data are the one point 0, G is the point theta, and D's logit is psi · x. With the
 minimax loss the game is f(psi · theta), f(t) = log(1 + exp(t)), which D lowers and G raises; its
 only equilibrium is (0, 0). (The paper writes it with the opposite sign of psi.) The derivatives
-are those of `spec.losses`.
+are those of `spec.formulas`.
 
 With s = sigmoid(psi · theta), closed forms:
 
@@ -20,10 +20,10 @@ import cmath
 
 import numpy as np
 
-from ..spec import Loss
-from ..spec.losses import grad_D, grad_G, sigmoid
+from ..spec.formulas import grad_D, grad_G, sigmoid
+from ..spec.losses import BinaryCrossEntropy
 
-LOSS = Loss(generator="minimax", reduction="sum")
+LOSS = BinaryCrossEntropy(generator="minimax", reduction="sum")
 START = (1.0, 0.0)
 
 

@@ -14,7 +14,7 @@ from ..draws import batches, rng
 from ..metrics import distances
 from ..output.strict_json import finite
 from ..spec import Recipe, recipe
-from ..spec.losses import sigmoid
+from ..spec.formulas import sigmoid
 from ..training import detectors
 from . import Setup, fresh_state, gradient_norm
 

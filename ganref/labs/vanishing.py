@@ -9,7 +9,6 @@ steps G's gradient is computed under each loss at the same weights of both. The 
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ from .. import data
 from ..backend import GAN
 from ..draws import batches, rng
 from ..output import plots
-from ..spec import Adam, Loss, Recipe, losses, on_data, recipe
+from ..spec import Adam, Recipe, formulas, on_data, recipe
+from ..spec.losses import BinaryCrossEntropy
 from . import Setup, figure, gradient_norm, save, times
 
 STEPS = 500
@@ -37,7 +37,7 @@ def recipes() -> dict[str, Recipe]:
         width=WIDTH, batch_size=BATCH, latent_dim=ring.latent_dim,
         init_D=ring.init_D, init_G=ring.init_G, adam_D=ring.adam_D, adam_G=ring.adam_G,
     )  # fmt: skip
-    minimax = dataclasses.replace(ring.loss, generator="minimax")
+    minimax = BinaryCrossEntropy(generator="minimax")
     return {"minimax": ring.replace(loss=minimax), "non_saturating": ring, "margin": energy}
 
 
@@ -79,12 +79,12 @@ def _look(gans: dict[str, GAN], X: np.ndarray, Z: np.ndarray) -> dict[str, float
         row[name] = gradient_norm(gan.gradients(X, Z, Z_G=None, masks=None), "generator")
     D = gans["non_saturating"]
     logits = D.discriminate(D.generate(Z)).astype(np.float64)
-    row["D_G_z"] = float(losses.sigmoid(logits).mean())
-    row["D_x"] = float(losses.sigmoid(D.discriminate(X).astype(np.float64)).mean())
+    row["D_G_z"] = float(formulas.sigmoid(logits).mean())
+    row["D_x"] = float(formulas.sigmoid(D.discriminate(X).astype(np.float64)).mean())
     for name in ("minimax", "non_saturating"):
         # The mean over the batch of |dL_G/do|: what D's output passes on to G.
-        loss = Loss(generator=name, reduction="sum")
-        row[f"formula_{name}"] = float(np.abs(losses.grad_G(loss, logits)).mean())
+        loss = BinaryCrossEntropy(generator=name, reduction="sum")
+        row[f"formula_{name}"] = float(np.abs(formulas.grad_G(loss, logits)).mean())
     C = gans["margin"]
     row["C_G_z"] = float(C.discriminate(C.generate(Z)).mean())
     row["C_x"] = float(C.discriminate(X).mean())
@@ -177,8 +177,10 @@ def draw(path: Path, figures: dict[str, Any]) -> None:
     left.legend(fontsize=8)
     logits = np.linspace(min(-8.0, math.log(max(curves["D_G_z"].min(), 1e-12)) - 1), 4, 400)
     for name, colour in zip(("minimax", "non_saturating"), plots.COLOURS, strict=False):
-        derivative = np.abs(losses.grad_G(Loss(generator=name, reduction="sum"), logits))
-        right.loglog(losses.sigmoid(logits), derivative, color=colour, label=NAMES[name])
+        derivative = np.abs(
+            formulas.grad_G(BinaryCrossEntropy(generator=name, reduction="sum"), logits)
+        )
+        right.loglog(formulas.sigmoid(logits), derivative, color=colour, label=NAMES[name])
         seen = curves[f"formula_{name}"]
         right.loglog(curves["D_G_z"], seen, "o", ms=4, color=colour, mfc="none")
     ratio = curves["minimax"] / curves["non_saturating"]

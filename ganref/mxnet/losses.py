@@ -1,13 +1,20 @@
-"""The losses on this framework's arrays: `ganref.spec.losses`, which explains the formulas.
+"""The losses on this framework's tensors; `ganref.spec.losses` has the formulas and sources.
 
 They reduce the last axis, so that the outputs (k, B) of k steps make k losses at once.
 """
 
 from __future__ import annotations
 
-from ganref.spec.losses import Loss, pairs
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from .framework import Tensor, detach, np, npx
+from ganref.spec.formulas import pairs
+from ganref.spec.losses import BinaryCrossEntropy, Loss, Margin, Terms
+
+from .framework import Tensor, detach, mx, np, npx
+
+S = mx.sym
+Symbol = Any
 
 
 def softplus(o: Tensor) -> Tensor:
@@ -19,47 +26,75 @@ def softplus(o: Tensor) -> Tensor:
 
 
 def bce(o: Tensor, label: float) -> Tensor:
-    """-label log D - (1 - label) log(1 - D) on logits."""
+    """-label log D - (1 - label) log(1 - D) on logits (d2l.ai, "Generative Adversarial Networks",
+    first equation).
+
+    The two softplus terms are kept apart: softplus(o) - label * o would cancel for large o."""
     if label == 1:
         return softplus(-o)
     return softplus(o) if label == 0 else label * softplus(-o) + (1 - label) * softplus(o)
 
 
 def pulling_away(codes: Tensor) -> Tensor:
-    """PT: the mean squared cosine between the codes (B, n) of different examples.
-
-    Raises UserError for a batch of one."""
+    """PT: the mean squared cosine between the codes (B, n) of different examples
+    (Zhao et al. 2016, section 2.4). Raises UserError for a batch of one."""
     unit = codes / np.sqrt((codes * codes).sum(1, keepdims=True))
     cosines = np.dot(unit, unit.T)
     squares = cosines * cosines
     return (squares.sum() - np.diag(squares).sum()) / pairs(len(codes))
 
 
+LOSSES: dict[type[Loss], Terms] = {
+    BinaryCrossEntropy: Terms(
+        D=lambda loss, real, fake: bce(real, loss.real_label) + bce(fake, 0),
+        G=lambda loss, fake: -bce(fake, 0) if loss.minimax else bce(fake, 1),
+        score=npx.sigmoid,
+    ),
+    Margin: Terms(
+        D=lambda loss, real, fake: real + npx.relu(loss.margin - fake),
+        G=lambda loss, fake: fake,
+        score=lambda outputs: outputs,
+    ),
+}
+
+
+class Slopes(NamedTuple):
+    """A kind's derivatives as symbols, which `fast.unrolled` needs: of D's outputs (2 B, 1) on real
+    and fake examples, for which `is_real` is 1 and 0, and of those (B, 1) on G's."""
+
+    D: Callable[[Any, Symbol, Symbol], Symbol]
+    G: Callable[[Any, Symbol], Symbol]
+
+
+SLOPES: dict[type[Loss], Slopes] = {
+    BinaryCrossEntropy: Slopes(
+        D=lambda loss, out, is_real: S.sigmoid(out) - loss.real_label * is_real,
+        G=lambda loss, out: -S.sigmoid(out if loss.minimax else -out),
+    ),
+    Margin: Slopes(
+        D=lambda loss, out, is_real: is_real - (1 - is_real) * (out < loss.margin),
+        G=lambda loss, out: S.ones_like(out),
+    ),
+}
+
+
 def loss_D(loss: Loss, real: Tensor, fake: Tensor) -> Tensor:
     """L_D of the outputs (B,) on real and fake examples, without the r1 term."""
-    if loss.kind == "bce":
-        terms = bce(real, loss.real_label) + bce(fake, 0)
-    else:
-        terms = real + npx.relu(loss.margin - fake)
-    return loss.scale_D * _reduce(loss, terms)
+    return loss.scale_D * _reduce(loss, LOSSES[type(loss)].D(loss, real, fake))
 
 
-def loss_G(loss: Loss, fake: Tensor, codes: Tensor | None = None) -> Tensor:
+def loss_G(loss: Any, fake: Tensor, codes: Tensor | None = None) -> Tensor:
     """L_G of D's outputs (B,) on generated examples, and of their codes (B, n) if it repels."""
-    if loss.kind == "bce":
-        return _reduce(loss, bce(fake, 1) if loss.generator == "non_saturating" else -bce(fake, 0))
-    value = _reduce(loss, fake)
-    if loss.repelling:
-        assert codes is not None
+    value = _reduce(loss, LOSSES[type(loss)].G(loss, fake))
+    if codes is not None and loss.needs_codes:
         value = value + loss.repelling * pulling_away(codes)
     return value
 
 
 def mean_score(loss: Loss, outputs: Tensor) -> Tensor:
     """The mean over the batch of what people read off D, without a gradient: a probability for
-    logits, the energy itself for energies."""
-    outputs = detach(outputs)
-    return (npx.sigmoid(outputs) if loss.kind == "bce" else outputs).mean(-1)
+    logits, the output itself for others."""
+    return LOSSES[type(loss)].score(detach(outputs)).mean(-1)
 
 
 def _reduce(loss: Loss, terms: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from ganref.spec.layers import ConvTranspose
-from ganref.spec.losses import weight
 from ganref.spec.schema import Recipe
 from ganref.spec.steps import of_pass
 
@@ -172,7 +171,7 @@ def _gradient_penalty(
     the direction v = g, and half its gradient to the weights is that differential's with v held
     still, which takes a first derivative only."""
     (g,) = autograd.grad(real_Y, [X], retain_graph=True)
-    factor = recipe.loss.r1 * weight(recipe.loss, X.shape[0])
+    factor = recipe.loss.r1 * recipe.loss.weight(X.shape[0])
     with autograd.record():
         penalty = factor * net_D.tangent(detach(X), detach(g), masks).sum()
     penalty.backward(retain_graph=True)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from ganref.spec.losses import (
-    Loss,
+from ganref.spec.formulas import (
     bce,
+    grad_codes,
     grad_D,
     grad_G,
-    grad_pulling_away,
     loss_D,
     loss_G,
     pulling_away,
-    score,
     softplus,
 )
+from ganref.spec.losses import Loss
 
 from .framework import Tensor
 
@@ -26,11 +25,11 @@ __all__ = [
     "mean_score",
     "grad_D",
     "grad_G",
-    "grad_pulling_away",
+    "grad_codes",
 ]
 
 
 def mean_score(loss: Loss, outputs: Tensor) -> Tensor:
     """The mean over the batch of what people read off D, without a gradient: a probability for
-    logits, the energy itself for energies."""
-    return score(loss, outputs).sum() / len(outputs)
+    logits, the output itself for others."""
+    return loss.score(outputs).sum() / len(outputs)

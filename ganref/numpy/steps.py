@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from ganref.spec.losses import weight
 from ganref.spec.schema import Recipe
 from ganref.spec.steps import of_pass
 
@@ -52,9 +51,7 @@ def gradient_G(
     fake_Y, tape_D = net_D.record(fake_X, update_stats=update_stats, masks=masks)
     codes = net_D.codes(tape_D)
     loss_G = losses.loss_G(recipe.loss, fake_Y, codes)
-    d_fake_Y, d_codes = losses.grad_G(recipe.loss, fake_Y), None
-    if codes is not None and recipe.loss.repelling:
-        d_codes = recipe.loss.repelling * losses.grad_pulling_away(codes)
+    d_fake_Y, d_codes = losses.grad_G(recipe.loss, fake_Y), losses.grad_codes(recipe.loss, codes)
     d_fake_X, _ = net_D.backward(d_fake_Y, tape_D, d_codes, weights=False)
     _, grads = net_G.backward(d_fake_X, tape_G, inputs=False)
     return detach(loss_G), losses.mean_score(recipe.loss, fake_Y), grads
@@ -170,7 +167,7 @@ def _gradient_penalty(
     ones = np.ones(len(X), X.dtype)
     _, tape = net_D.record(X, update_stats=False, masks=masks)
     g, _ = net_D.backward(ones, tape, weights=False)
-    factor = recipe.loss.r1 * weight(recipe.loss, X.shape[0])
+    factor = recipe.loss.r1 * recipe.loss.weight(X.shape[0])
     tiny = 1e-20 if X.dtype == np.float64 else 1e-10
     moved = (X + 1j * tiny * g).astype(np.result_type(X.dtype, np.complex64))
     _, moved_tape = net_D.record(moved, update_stats=False, masks=masks)

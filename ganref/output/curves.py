@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,11 +34,9 @@ def progress(
         middle.legend(fontsize=7, loc="upper right")
     else:
         curves, below = canvas.subplots(2, 1, height_ratios=(2, 3))
-    scale = recipe.batch_size if recipe.loss.reduction == "sum" else 1
     for values, name, colour in ((trace.loss_D, "loss_D", BLUE), (trace.loss_G, "loss_G", ORANGE)):
-        _curve(curves, values / scale, name, colour)
-    # TEMPORARY, until every loss has it: `recipe.loss.optimum` instead.
-    if optimum := getattr(recipe.loss, "optimum", (math.log(2), "ln 2")):
+        _curve(curves, recipe.loss.per_example(values, recipe.batch_size), name, colour)
+    if optimum := recipe.loss.optimum:
         curves.axhline(optimum[0], color=GREY, lw=0.8, ls=":", label=optimum[1])
     curves.set(xlabel="step", ylabel="loss per example", title=f"{recipe.name} ({recipe.tab})")
     curves.legend(loc="upper right", fontsize=8)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .errors import UserError
-from .losses import Loss
+from .losses import BinaryCrossEntropy, Margin
 from .optimiser import Adam
 from .schema import FAN_IN, Draw, Init, Recipe
 
@@ -28,7 +28,7 @@ _GAUSSIAN = _recipe(
     latent_dim=2,
     batch_size=8,
     epochs=20,
-    loss=Loss(reduction="sum", scale_D=0.5),
+    loss=BinaryCrossEntropy(reduction="sum", scale_D=0.5),
     adam_D=Adam(0.05),
     adam_G=Adam(0.005),
 )
@@ -40,7 +40,7 @@ _DCGAN = _recipe(
     latent_dim=100,
     batch_size=256,
     epochs=20,
-    loss=Loss(reduction="sum", scale_D=0.5),
+    loss=BinaryCrossEntropy(reduction="sum", scale_D=0.5),
     adam_D=Adam(0.005, 0.5),
     adam_G=Adam(0.005, 0.5),
 )
@@ -67,7 +67,7 @@ _DCGAN32 = _recipe(
     latent_dim=100,
     batch_size=128,
     epochs=25,
-    loss=Loss(real_label=0.9),
+    loss=BinaryCrossEntropy(real_label=0.9),
     adam_D=Adam(2e-4, 0.5),
     adam_G=Adam(2e-4, 0.5),
     G_updates=2,
@@ -85,7 +85,7 @@ _MLP = _recipe(
     dropout=0.3,
     fresh_Z=True,
     head="sigmoid",
-    loss=Loss(scale_D=0.5),
+    loss=BinaryCrossEntropy(scale_D=0.5),
     adam_D=Adam(2e-4),
     adam_G=Adam(2e-4),
     init_D=_MLP_INIT,
@@ -102,7 +102,7 @@ _EBGAN = _recipe(
     batch_size=128,
     epochs=25,
     head="energy",
-    loss=Loss(kind="margin", margin=1.0),
+    loss=Margin(margin=1.0),
     adam_D=Adam(2e-4, 0.5),
     adam_G=Adam(2e-4, 0.5),
 )

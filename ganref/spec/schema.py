@@ -9,7 +9,7 @@ from typing import Any
 
 from .errors import UserError
 from .layers import Shape
-from .losses import Loss
+from .losses import BinaryCrossEntropy, Loss
 from .networks import Network
 from .optimiser import Adam
 from .stacks import STACKS
@@ -79,7 +79,7 @@ class Recipe:
     epochs: int
     adam_D: Adam
     adam_G: Adam
-    loss: Loss = Loss()
+    loss: Loss = BinaryCrossEntropy()
     head: str = "logits"
     width: int = 64
     leaky_slope: float = 0.2
@@ -108,9 +108,12 @@ class Recipe:
             raise UserError(f"dropout must be in [0, 1), not {self.dropout}")
         if not 0 <= self.ema < 1:
             raise UserError(f"ema must be in [0, 1) (0 turns it off), not {self.ema}")
-        if (self.loss.kind == "margin") != (self.head == "energy"):
-            raise UserError("the margin loss goes with an energy head, BCE with logits")
-        if self.loss.repelling and self.batch_size < 2:
+        if self.loss.energy != (self.head == "energy"):
+            wanted = "an energy head" if self.loss.energy else "a head of logits"
+            raise UserError(
+                f"the loss {self.loss.name} goes with {wanted}, not with one of {self.head}"
+            )
+        if self.loss.needs_codes and self.batch_size < 2:
             raise UserError("the repelling term compares examples; use a batch of at least 2")
         for network in (self.generator, self.discriminator):
             network.check_batch(self.batch_size)
@@ -186,7 +189,8 @@ class Recipe:
         z = "N(0, 1)" if self.latent == "normal" else "U(-1, 1)"
         updates = f", {self.G_updates} updates of G per step" if self.G_updates > 1 else ""
         fresh = ", a fresh one for G" if self.fresh_Z else ""
-        loss = [f"{f.name}={getattr(self.loss, f.name)}" for f in dataclasses.fields(self.loss)]
+        loss = [self.loss.name]
+        loss += [f"{f.name}={getattr(self.loss, f.name)}" for f in dataclasses.fields(self.loss)]
         lines = [
             f"{self.name} ({self.source}), {self.tab} semantics",
             f"data {self.data} {'×'.join(map(str, self.data_shape))}, latent {self.latent_dim}"

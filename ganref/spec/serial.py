@@ -8,12 +8,17 @@ import typing
 from typing import Any
 
 from .errors import UserError
+from .losses import LOSSES, Loss
 from .schema import Recipe
+
+# Until kinds had fields of their own, every loss was written with those of all of them.
+ONCE_ALL = {"generator": "non_saturating", "real_label": 1.0, "margin": 1.0, "repelling": 0.0}
 
 
 def to_dict(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as nested dictionaries, lists, strings and numbers."""
-    return dataclasses.asdict(recipe)
+    """The recipe as nested dictionaries, lists, strings and numbers; a loss with its `kind`."""
+    data = dataclasses.asdict(recipe)
+    return data | {"loss": {"kind": recipe.loss.name} | data["loss"]}
 
 
 def from_dict(data: Any) -> Recipe:
@@ -22,11 +27,29 @@ def from_dict(data: Any) -> Recipe:
     return _build(Recipe, data, "recipe")
 
 
+def _loss(value: Any, where: str) -> Loss:
+    if not isinstance(value, dict):
+        raise UserError(f"{where} must be an object, not {value!r:.60}")
+    kind = value.get("kind")
+    if not isinstance(kind, str) or kind not in LOSSES:
+        raise UserError(f"{where} is of unknown kind {kind!r:.60}; there are {', '.join(LOSSES)}")
+    own = {field.name for field in dataclasses.fields(LOSSES[kind])}
+    rest = {name: number for name, number in value.items() if name != "kind"}
+    if set(rest) == set(ONCE_ALL) | {field.name for field in dataclasses.fields(Loss)}:
+        for name in set(rest) - own:
+            if rest.pop(name) != ONCE_ALL[name]:
+                raise UserError(f"{where}.{name} is not a number of a loss of kind {kind}")
+    return _build(LOSSES[kind], rest, where)
+
+
 def _build(kind: Any, value: Any, where: str) -> Any:
+    if kind is Loss:
+        return _loss(value, where)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         if not isinstance(value, dict):
             raise UserError(f"{where} must be an object, not {value!r:.60}")
-        hints = typing.get_type_hints(kind)
+        types_of = typing.get_type_hints(kind)
+        hints = {field.name: types_of[field.name] for field in dataclasses.fields(kind)}
         if set(value) != set(hints):
             odd = sorted(set(value) ^ set(hints))[0]
             raise UserError(f"{where} has a missing or unknown field {odd!r}")

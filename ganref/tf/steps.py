@@ -10,7 +10,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from ganref.spec.losses import weight
 from ganref.spec.schema import Recipe
 from ganref.spec.steps import of_pass
 
@@ -151,5 +150,5 @@ def _gradient_penalty(X: Tensor, real_Y: Tensor, tape_X: tf.GradientTape, recipe
     """R1, r1 / 2 * R[|g|²] with g the gradient of the summed outputs to X. The caller's outer tape
     records this gradient's own computation, and differentiates it once more."""
     g = tape_X.gradient(real_Y, X)
-    factor = recipe.loss.r1 * weight(recipe.loss, X.shape[0])
+    factor = recipe.loss.r1 * recipe.loss.weight(X.shape[0])
     return factor / 2 * tf.reduce_sum(g * g)

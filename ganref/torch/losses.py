@@ -1,10 +1,13 @@
-"""The losses on this framework's tensors: `ganref.spec.losses`, which explains the formulas."""
+"""The losses on this framework's tensors; `ganref.spec.losses` has the formulas and sources."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch.nn.functional as F
 
-from ganref.spec.losses import Loss, pairs
+from ganref.spec.formulas import pairs
+from ganref.spec.losses import BinaryCrossEntropy, Loss, Margin, Terms
 
 from .framework import Tensor
 
@@ -16,47 +19,55 @@ def softplus(o: Tensor) -> Tensor:
 
 
 def bce(o: Tensor, label: float) -> Tensor:
-    """-label log D - (1 - label) log(1 - D) on logits."""
+    """-label log D - (1 - label) log(1 - D) on logits (d2l.ai, "Generative Adversarial Networks",
+    first equation).
+
+    The two softplus terms are kept apart: softplus(o) - label * o would cancel for large o."""
     if label == 1:
         return -F.logsigmoid(o)
     return softplus(o) if label == 0 else label * softplus(-o) + (1 - label) * softplus(o)
 
 
 def pulling_away(codes: Tensor) -> Tensor:
-    """PT: the mean squared cosine between the codes (B, n) of different examples.
-
-    Raises UserError for a batch of one."""
+    """PT: the mean squared cosine between the codes (B, n) of different examples
+    (Zhao et al. 2016, section 2.4). Raises UserError for a batch of one."""
     unit = codes / (codes * codes).sum(1, keepdim=True).sqrt()
     cosines = unit @ unit.T
     squares = cosines * cosines
     return (squares.sum() - squares.diagonal().sum()) / pairs(len(codes))
 
 
+LOSSES: dict[type[Loss], Terms] = {
+    BinaryCrossEntropy: Terms(
+        D=lambda loss, real, fake: bce(real, loss.real_label) + bce(fake, 0),
+        G=lambda loss, fake: -bce(fake, 0) if loss.minimax else bce(fake, 1),
+        score=F.sigmoid,
+    ),
+    Margin: Terms(
+        D=lambda loss, real, fake: real + F.relu(loss.margin - fake),
+        G=lambda loss, fake: fake,
+        score=lambda outputs: outputs,
+    ),
+}
+
+
 def loss_D(loss: Loss, real: Tensor, fake: Tensor) -> Tensor:
     """L_D of the outputs (B,) on real and fake examples, without the r1 term."""
-    if loss.kind == "bce":
-        terms = bce(real, loss.real_label) + bce(fake, 0)
-    else:
-        terms = real + F.relu(loss.margin - fake)
-    return loss.scale_D * _reduce(loss, terms)
+    return loss.scale_D * _reduce(loss, LOSSES[type(loss)].D(loss, real, fake))
 
 
-def loss_G(loss: Loss, fake: Tensor, codes: Tensor | None = None) -> Tensor:
+def loss_G(loss: Any, fake: Tensor, codes: Tensor | None = None) -> Tensor:
     """L_G of D's outputs (B,) on generated examples, and of their codes (B, n) if it repels."""
-    if loss.kind == "bce":
-        return _reduce(loss, bce(fake, 1) if loss.generator == "non_saturating" else -bce(fake, 0))
-    value = _reduce(loss, fake)
-    if loss.repelling:
-        assert codes is not None
+    value = _reduce(loss, LOSSES[type(loss)].G(loss, fake))
+    if codes is not None and loss.needs_codes:
         value = value + loss.repelling * pulling_away(codes)
     return value
 
 
 def mean_score(loss: Loss, outputs: Tensor) -> Tensor:
     """The mean over the batch of what people read off D, without a gradient: a probability for
-    logits, the energy itself for energies."""
-    outputs = outputs.detach()
-    return (outputs.sigmoid() if loss.kind == "bce" else outputs).mean()
+    logits, the output itself for others."""
+    return LOSSES[type(loss)].score(outputs.detach()).mean()
 
 
 def _reduce(loss: Loss, terms: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from ganref.spec.losses import weight
 from ganref.spec.schema import Recipe
 from ganref.spec.steps import of_pass
 
@@ -147,5 +146,5 @@ def _gradient_penalty(X: Tensor, real_Y: Tensor, recipe: Recipe) -> Tensor:
     """R1, r1 / 2 * R[|g|²] with g the gradient of the summed outputs to X; it has a gradient to
     D's weights in its turn."""
     (g,) = torch.autograd.grad(real_Y.sum(), X, create_graph=True)
-    factor = recipe.loss.r1 * weight(recipe.loss, X.shape[0])
+    factor = recipe.loss.r1 * recipe.loss.weight(X.shape[0])
     return factor / 2 * (g * g).sum()

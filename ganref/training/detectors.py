@@ -6,7 +6,7 @@ and `metrics.jsonl` alone, so that a resumed run goes on where it stopped (`Watc
 
 - *saturation*: G gets no gradient any more. Either the loss passes none on: the mean over the batch
   of the derivative of L_G to D's logit is D(G(z)) under minimax and 1 - D(G(z)) under the
-  non-saturating loss (`spec.losses.grad_G`), so the trace's score is all it takes. (An energy's
+  non-saturating loss (`spec.formulas.grad_G`), so the trace's score is all it takes. (An energy's
   derivative is 1.) Or D passes none on, most often for its units are saturated: it scores
   everything alike, while at an equilibrium the scores of two batches still differ.
 - *collapse*: the samples have lost their diversity. Arora and Zhang 2017 look for duplicates
@@ -96,9 +96,8 @@ class Watch:
         self._weak = self._blind = 0
         self._least = float("inf")
         loss = recipe.loss
-        self._energy = loss.kind == "margin"
-        self._minimax = not self._energy and loss.generator == "minimax"
-        self._unit = WINDOW * (recipe.batch_size if loss.reduction == "sum" else 1)
+        self._loss = loss
+        self._unit = WINDOW / loss.per_example(1.0, recipe.batch_size)
         tiny = recipe.flops_per_example * recipe.batch_size < TINY
         self._every = EVERY * (RARELY if tiny else 1)
         self._period = WINDOW * (SELDOM if tiny else 1)
@@ -169,10 +168,10 @@ class Watch:
     def _read(self, step: int, level: float, D_G_z: float, gap: float) -> None:
         """One reading: the means over a window of the larger loss per example and of a score; and
         how far D's scores of real and generated examples lie apart in its last step."""
-        self._signal = D_G_z if self._minimax else 1.0 if self._energy else 1 - D_G_z
+        self._signal = self._loss.signal(D_G_z)
         if self._signal < WEAK or self._weak:
             self._saturation(step, D_G_z)
-        self._blind = self._blind + 1 if gap <= ALIKE and not self._energy else 0
+        self._blind = self._blind + 1 if gap <= ALIKE and not self._loss.energy else 0
         if self._blind >= PATIENCE:
             self._raise(
                 "saturation", step,
@@ -180,32 +179,27 @@ class Watch:
                 " steps: it tells nothing apart, and G's gradient is rounding at best; train for"
                 " less long, or anew with a tenth of --lr-D and --lr-G",
             )  # fmt: skip
-        if level > UNBOUNDED or self._energy:
+        if level > UNBOUNDED or self._loss.energy:
             self._divergence(step, level)
 
     def _saturation(self, step: int, D_G_z: float) -> None:
         assert self._signal is not None
-        minimax = self._minimax
         self._weak = self._weak + 1 if self._signal < WEAK else 0
         if self._weak < PATIENCE:
             return
-        cure = (
-            "--generator-loss non_saturating, a smaller --lr-D, or --label-smoothing 0.1"
-            if minimax
-            else "a larger --lr-D or a smaller --lr-G"
-        )
+        verdict, cure = self._loss.against_saturation
         self._raise(
             "saturation", step,
             f"D(G(z)) has been {D_G_z:.2g} on average for {self._patience} steps: D is"
-            f" {'sure' if minimax else 'fooled'}, and the loss passes on {self._signal:.1g} of its"
+            f" {verdict}, and the loss passes on {self._signal:.1g} of its"
             f" gradient to G; try {cure}",
         )  # fmt: skip
 
     def _divergence(self, step: int, level: float) -> None:
         limit = UNBOUNDED
-        if self._energy:  # energies are in the data's units: only growth tells
+        if self._loss.energy:  # energies are in the data's units: only growth tells
             self._least = min(self._least, level)
-            limit = max(UNBOUNDED * self.recipe.loss.margin, GROWN * self._least)
+            limit = max(UNBOUNDED * self._loss.unit, GROWN * self._least)
         if level > limit:
             self._raise(
                 "divergence", step,
@@ -222,11 +216,10 @@ class Watch:
         before = len(self.alarms)
         # An untrained G makes one thing out of all noise too: that is no collapse yet.
         if self._low >= 2 and (self._best >= HIGH or step >= NEVER):
-            repel = "--repelling 0.1" if self.recipe.loss.kind == "margin" else "--r1 0.1"
             self._raise(
                 "collapse", step,
                 f"the samples have lost their diversity: the closest fifth of their pairs are"
-                f" {diversity:.1%} as far apart as the data's; try {repel},"
+                f" {diversity:.1%} as far apart as the data's; try {self._loss.against_collapse},"
                 f" --G-updates {self.recipe.G_updates + 2}, or a smaller --lr-D",
             )  # fmt: skip
         return self.alarms[before:]

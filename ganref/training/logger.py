@@ -46,8 +46,9 @@ class Options:
 
 def per_example(recipe: Recipe, trace: Trace) -> list[float]:
     """The means over steps, with a loss that is a sum divided by the examples it sums over."""
-    scale = 1 / recipe.batch_size if recipe.loss.reduction == "sum" else 1.0
-    return [float(np.mean(v)) * (scale if i < 2 else 1.0) for i, v in enumerate(trace)]
+    means = [float(np.mean(values)) for values in trace]
+    losses = [recipe.loss.per_example(mean, recipe.batch_size) for mean in means[:2]]
+    return losses + means[2:]
 
 
 class Logger:

@@ -1,5 +1,7 @@
 """The oracle itself against differences: the derivative of every loss in every direction."""
 
+from decimal import Decimal, localcontext
+
 import numpy as np
 import pytest
 from cases import NARROW, narrow, one_step, options
@@ -7,7 +9,8 @@ from cases import NARROW, narrow, one_step, options
 import ganref
 from ganref.numpy import steps
 from ganref.numpy.gan import GAN
-from ganref.spec import Recipe, losses
+from ganref.spec import Recipe, formulas
+from ganref.spec.losses import BinaryCrossEntropy
 
 
 def _loss_D(gan: GAN, X, Z, Z_G, masks) -> float:
@@ -40,7 +43,7 @@ def test_gradients_are_the_derivatives_of_the_losses(name: str) -> None:
     (X, Z), more = one_step(recipe)
     grads = gan.gradients(X, Z, **more)
     for net, loss in ((gan.net_D, _loss_D), (gan.net_G, _loss_G)):
-        for tensor, view in net.params.items():
+        for tensor, view in net.trained.items():
             direction = rng.standard_normal(view.shape)
             direction /= np.linalg.norm(direction)
             slope = (grads[tensor] * direction).sum()
@@ -54,12 +57,21 @@ def test_gradients_are_the_derivatives_of_the_losses(name: str) -> None:
             assert min(errors) < 2e-6 * max(abs(slope), 0.1), tensor
 
 
-@pytest.mark.parametrize("o", [-1e4, -100.0, -30.0, -1e-8, 0.0, 1e-8, 30.0, 100.0, 1e4])
-def test_losses_stay_accurate_for_any_logit(o: float) -> None:
-    """Against mpmath-free identities: bce(o, 1) is log(1 + exp(-o)), and bce(-o, 0) the same."""
-    value = losses.bce(np.array([o]), 1)[0]
-    assert np.isfinite(value)
-    assert value == losses.bce(np.array([-o]), 0)[0]
-    assert value == pytest.approx(np.logaddexp(0, -o), rel=1e-15)
-    mixed = losses.bce(np.array([o]), 0.9)[0]
-    assert mixed == pytest.approx(0.9 * np.logaddexp(0, -o) + 0.1 * np.logaddexp(0, o), rel=1e-15)
+LOGITS = [-1e4, -700.0, -100.0, -30.0, -20.5, -1.0, -1e-8, 0.0, 1e-8, 1.0, 20.5, 30.0, 100.0, 1e4]
+
+
+@pytest.mark.parametrize("o", LOGITS)
+def test_losses_and_slopes_stay_accurate_for_any_logit(o: float) -> None:
+    """Against 60 decimal digits: rounding, and nothing more, for every label and both outputs."""
+    with localcontext(prec=60, Emin=-(10**6), Emax=10**6):
+        below, above = (1 + Decimal(sign * o).exp() for sign in (-1, 1))  # 1/D and 1/(1 - D)
+        negative_logs, D = (below.ln(), above.ln()), 1 / below
+        for label in (0, 1, 0.9, 0.25):
+            share = Decimal(label)
+            exact = share * negative_logs[0] + (1 - share) * negative_logs[1]
+            assert formulas.bce(np.array([o]), label)[0] == pytest.approx(float(exact), rel=4e-16)
+        real_slope, fake_slope = BinaryCrossEntropy().slopes_D(np.array([o]), np.array([o]))
+        # The exponential of a rounded logarithm: an error of that logarithm's rounding.
+        rel = 4e-16 * max(1, abs(o))
+        assert real_slope[0] == pytest.approx(float(D - 1), rel=rel, abs=5e-324)
+        assert fake_slope[0] == pytest.approx(float(D), rel=rel, abs=5e-324)

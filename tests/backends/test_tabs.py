@@ -16,8 +16,7 @@ from published import LOOPS, TAB
 
 import ganref
 from ganref.numpy.layers import Network
-from ganref.spec import Recipe
-from ganref.spec import losses as formulas
+from ganref.spec import Recipe, formulas
 
 TABS = ("pytorch", "tensorflow", "mxnet")
 TOY, DCGAN = narrow("gaussian"), narrow("dcgan")

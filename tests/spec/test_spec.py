@@ -2,12 +2,13 @@
 
 import dataclasses
 import json
+from typing import Any
 
 import numpy as np
 import pytest
 
 import ganref
-from ganref.spec import RECIPES, TABS, Adam, Loss, Network, UserError, num_parameters, on_data
+from ganref.spec import RECIPES, TABS, Adam, Network, UserError, num_parameters, on_data
 from ganref.spec.layers import (
     BatchNorm,
     Conv,
@@ -18,6 +19,7 @@ from ganref.spec.layers import (
     LeakyReLU,
     Reshape,
 )
+from ganref.spec.losses import BinaryCrossEntropy, Margin
 from ganref.spec.serial import from_dict, to_dict
 
 COUNTS = {
@@ -84,14 +86,13 @@ def _broken() -> dict[str, object]:
         "positive": lambda: Adam(-0.1),
         "beta1": lambda: Adam(0.1, beta1=1.0),
         "eps_form": lambda: Adam(0.1, eps_form="both"),
-        "unknown kind": lambda: Loss(kind="hinge"),
-        "real_label": lambda: Loss(real_label=1.5),
-        "repelling": lambda: Loss(repelling=0.1),
+        "real_label": lambda: BinaryCrossEntropy(real_label=1.5),
+        "repelling": lambda: Margin(repelling=-0.1),
         "batch_size": lambda: toy.replace(batch_size=0),
         "no 'colour'": lambda: toy.replace(colour=3),
         "points": lambda: toy.replace(data_shape=(1, 8, 8)),
         "64×64": lambda: ganref.recipe("dcgan").replace(data_shape=(3, 32, 32)),
-        "energy head": lambda: toy.replace(loss=Loss(kind="margin")),
+        "energy head": lambda: toy.replace(loss=Margin()),
         "at least 2 values": lambda: ganref.recipe("dcgan32").replace(
             stack="dcgan64", data_shape=(1, 64, 64), batch_size=1
         ).generator.layers[1] and Network(
@@ -167,3 +168,38 @@ def test_tabs_are_data() -> None:
         assert changed.networks[0].name == "generator"
     assert ganref.with_tab(dcgan, "aligned") is dcgan
     assert dataclasses.replace(dcgan) == dcgan
+
+
+# A loss as it was written while all kinds had the fields of all.
+OLD = {
+    "kind": "bce", "reduction": "sum", "scale_D": 0.5, "generator": "minimax", "real_label": 0.9,
+    "margin": 1.0, "repelling": 0.0, "r1": 0.25,
+}  # fmt: skip
+
+
+def test_losses_written_with_everybody_s_fields_are_read() -> None:
+    data = to_dict(RECIPES["gaussian"]) | {"loss": OLD}
+    expected = BinaryCrossEntropy("sum", 0.5, 0.25, "minimax", 0.9)
+    assert from_dict(data).loss == expected
+    assert from_dict(to_dict(from_dict(data))).loss == expected
+    energy = OLD | {"kind": "margin", "generator": "non_saturating", "real_label": 1.0}
+    energy |= {"margin": 2.0, "repelling": 0.1}
+    data = to_dict(RECIPES["ebgan"]) | {"loss": energy}
+    assert from_dict(data).loss == Margin("sum", 0.5, 0.25, 2.0, 0.1)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        OLD | {"margin": 2.0},  # another kind's number, and not what it always was
+        OLD | {"kind": "hinges"},
+        OLD | {"kind": ["bce"]},
+        OLD | {"slope": 1.0},
+        {name: value for name, value in OLD.items() if name not in ("r1", "margin")},
+        "bce",
+        None,
+    ],
+)
+def test_a_loss_that_is_none_is_refused(loss: Any) -> None:
+    with pytest.raises(UserError, match="loss"):
+        from_dict(to_dict(RECIPES["gaussian"]) | {"loss": loss})

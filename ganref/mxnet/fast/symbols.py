@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from ganref.spec import layers as spec
-from ganref.spec.losses import Loss, pairs, weight
+from ganref.spec.formulas import pairs
+from ganref.spec.losses import Loss
 from ganref.spec.networks import Network as NetworkSpec
 from ganref.spec.optimiser import Adam
 
+from ..losses import SLOPES
 from .dual import Dual, Either, S, Symbol, linear, minus, product, shifted, tangent, tanh, value
 
 
@@ -138,20 +140,13 @@ FORWARD: dict[type, Callable] = {
 
 
 def grad_D(loss: Loss, out: Symbol, is_real: Symbol, batch: int) -> Symbol:
-    """`ganref.spec.losses.grad_D`, for both outputs in one column."""
-    if loss.kind == "bce":
-        slope = S.elemwise_sub(S.sigmoid(out), loss.real_label * is_real)
-    else:
-        slope = S.elemwise_sub(is_real, S.elemwise_mul(1 - is_real, out < loss.margin))
-    return slope * (loss.scale_D * weight(loss, batch))
+    """`ganref.spec.formulas.grad_D`, for both outputs in one column."""
+    return SLOPES[type(loss)].D(loss, out, is_real) * (loss.scale_D * loss.weight(batch))
 
 
 def grad_G(loss: Loss, out: Symbol, batch: int) -> Symbol:
-    """`ganref.spec.losses.grad_G`."""
-    if loss.kind == "margin":
-        return S.ones_like(out) * weight(loss, batch)
-    slope = S.sigmoid(-out if loss.generator == "non_saturating" else out)
-    return slope * -weight(loss, batch)
+    """`ganref.spec.formulas.grad_G`."""
+    return SLOPES[type(loss)].G(loss, out) * loss.weight(batch)
 
 
 def gradient_penalty(
@@ -164,13 +159,13 @@ def gradient_penalty(
     g, _ = backward(network, ones, made)
     moved = forward(network, Dual(X, g), flat, batch, masks)
     _, grads = backward(network, ones, moved)
-    factor = loss.r1 * weight(loss, batch)
+    factor = loss.r1 * loss.weight(batch)
     penalty = S.reshape(S.sum(S.square(g)), shape=(1,)) * (factor / 2)
     return penalty, [tangent(grad) * factor for grad in grads]
 
 
 def pulling_away(codes: Symbol, batch: int) -> tuple[Symbol, Symbol]:
-    """`ganref.spec.losses.pulling_away` (1,) and its derivative, of codes (B, n)."""
+    """`ganref.spec.formulas.pulling_away` (1,) and its derivative, of codes (B, n)."""
     norm = S.sqrt(S.sum(S.square(codes), axis=1, keepdims=True))
     unit = S.broadcast_div(codes, norm)
     cosines = S.dot(unit, unit, transpose_b=True)

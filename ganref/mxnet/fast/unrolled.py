@@ -10,8 +10,7 @@ blocks.
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
+from typing import Any, cast
 
 import numpy
 
@@ -195,10 +194,10 @@ def _update_G(
     rates: list[Symbol],
 ) -> tuple[list[Symbol], Symbol, Symbol | None]:
     """(G's state, D's outputs on its samples, the repelling term if there is one)."""
-    (G, D), loss = recipe.networks, recipe.loss
+    (G, D), loss = recipe.networks, cast(Any, recipe.loss)
     seen = symbols.forward(D, by_G.y, weights_D, batch, masks)
     repelled, d_codes = None, None
-    if loss.repelling:
+    if loss.needs_codes:
         terms = symbols.pulling_away(seen.codes, batch)
         repelled, d_codes = (loss.repelling * term for term in terms)
     d_fake_X, _ = symbols.backward(D, symbols.grad_G(loss, seen.y, batch), seen, d_codes)
@@ -215,8 +214,7 @@ def _rows(symbol: Symbol, n: int) -> list[Symbol]:
 def _trace(loss: Loss, real: Tensor, fake: Tensor, moved: Tensor, more: Tensor) -> Tensor:
     """(k, 5) from D's outputs (k, B), on real and fake examples and on these once D has moved, and
     from the losses' other terms (k, 2)."""
-    without = dataclasses.replace(loss, repelling=0.0)
-    columns = [losses.loss_D(loss, real, fake), losses.loss_G(without, moved)]
+    columns = [losses.loss_D(loss, real, fake), losses.loss_G(loss, moved)]
     columns = [column + more[:, i] for i, column in enumerate(columns)]
     columns += [losses.mean_score(loss, y) for y in (real, fake, moved)]
     return np.stack(columns, axis=1)
