@@ -9,6 +9,7 @@ import numpy as np
 
 import ganref
 from ganref.draws.rng import DATA, DROPOUT, LATENT, LATENT_G, Stream, dropout_masks, latent
+from ganref.parity.differences import FLOOR
 from ganref.spec import Recipe
 
 NARROW: dict[str, dict[str, Any]] = {
@@ -56,6 +57,17 @@ def difference(a: Any, b: Any) -> float:
     """The largest difference relative to the largest magnitude of b."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     return float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-300))
+
+
+def trace_differences(recipe: Recipe, found: Any, expected: Any) -> dict[str, float]:
+    """The difference of each column of two traces; where its terms cancel, what is left of a
+    column is measured on a hundredth of the largest."""
+    largest = max(float(np.abs(column).max()) for column in expected)
+    floor = FLOOR * largest if recipe.loss.signed else 1e-300
+    return {
+        name: float(np.abs(a - b).max() / max(np.abs(b).max(), floor))
+        for name, a, b in zip(expected._fields, found, expected, strict=True)
+    }
 
 
 def options() -> dict[str, Recipe]:

@@ -11,16 +11,19 @@ import numpy as np
 FLOOR = 1e-2
 
 
-def differences(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> dict[str, float]:
-    """The largest relative difference of each tensor."""
+def differences(
+    found: dict[str, np.ndarray], expected: dict[str, np.ndarray], together: bool = False
+) -> dict[str, float]:
+    """The largest relative difference of each tensor. `together` takes all of them for one
+    network's."""
     largest: dict[str, float] = {}
     for name, array in expected.items():
-        net = name.split(".")[0]
+        net = "" if together else name.split(".")[0]
         largest[net] = max(largest.get(net, 0.0), _magnitude(array))
     out = {}
     for name, array in expected.items():
         worst = _magnitude(np.subtract(found[name], array, dtype=np.float64))
-        scale = max(_magnitude(array), FLOOR * largest[name.split(".")[0]])
+        scale = max(_magnitude(array), FLOOR * largest["" if together else name.split(".")[0]])
         out[name] = 0.0 if worst == 0 else worst / scale if scale else float("inf")
         if not np.isfinite(out[name]):
             out[name] = float("inf")

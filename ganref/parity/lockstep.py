@@ -151,7 +151,9 @@ def _judge(
             continue
         # In the order in which a step computes them: the first to differ is where to look.
         for kind in KINDS:
-            each = differences(found[b][kind], found[a][kind])
+            # What is left of losses that cancel is measured on the larger of the two.
+            cancel = kind == "losses" and recipe.loss.signed
+            each = differences(found[b][kind], found[a][kind], together=cancel)
             tensor = max(each, key=lambda name: each[name], default=None)
             worst = each[tensor] if tensor else 0.0
             pair["worst"][kind].append(worst)

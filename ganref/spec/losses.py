@@ -36,6 +36,7 @@ class Loss:
 
     name: ClassVar[str] = ""
     energy: ClassVar[bool] = False  # D is an autoencoder, its outputs the errors it makes
+    signed: ClassVar[bool] = False  # terms are of either sign, and may cancel to any loss
     against_collapse: ClassVar[str] = "--r1 0.1"
 
     def __post_init__(self) -> None:

@@ -6,9 +6,11 @@ float32 losses 2e-6 and gradients 2e-5, for one step.
 
 import numpy as np
 import pytest
-from cases import NARROW, difference, draws, narrow, one_step, options
+from cases import NARROW, difference, draws, narrow, one_step, options, trace_differences
 
 import ganref
+from ganref.labs import fresh_state
+from ganref.parity.differences import relative_difference
 from ganref.spec import Recipe, UserError
 
 CASES = {name: narrow(name) for name in NARROW} | options()
@@ -16,8 +18,9 @@ CASES = {name: narrow(name) for name in NARROW} | options()
 
 # How far float32 drifts from float64 is a matter of the seed: where a gradient of D's biases
 # cancels between real and fake, Adam's first step magnifies what is left. Over 40 seeds the toy's
-# losses of 125 steps in NumPy are off by 5e-7 to 1e-3, half of them by less than 7e-6.
-QUIET = 33
+# losses of 125 steps in NumPy are off by 5e-7 to 1e-3, half of them by less than 7e-6: so it is the
+# median of the first seeds that is held to a bound.
+SEEDS = range(9)
 
 
 def _pair(framework: str, recipe: Recipe, dtype: str = "float64", seed: int = 0):
@@ -58,8 +61,9 @@ def test_one_step(framework: str, name: str) -> None:
     oracle, gan = _pair(framework, recipe)
     (X, Z), more = draws(recipe, 1)
     expected, found = oracle.train_trace(X, Z, **more), gan.train_trace(X, Z, **more)
-    for field, a, b in zip(expected._fields, found, expected, strict=True):
-        assert a.shape == (1,) and difference(a, b) < 1e-12, field
+    assert all(column.shape == (1,) for column in found)
+    for field, apart in trace_differences(recipe, found, expected).items():
+        assert apart < 1e-12, field
     after, ours = oracle.state(), gan.state()
     for net in ("generator", "discriminator"):
         keys = [n for n in after if n.startswith(net) and "running" in n]
@@ -77,8 +81,8 @@ def test_a_few_steps(framework: str, name: str) -> None:
     oracle, gan = _pair(framework, recipe)
     (X, Z), more = draws(recipe, 3)
     expected, found = oracle.train_trace(X, Z, **more), gan.train_trace(X, Z, **more)
-    for field, a, b in zip(expected._fields, found, expected, strict=True):
-        assert difference(a, b) < 1e-9, field
+    for field, apart in trace_differences(recipe, found, expected).items():
+        assert apart < 1e-9, field
     assert set(gan.state()) == set(oracle.state())
 
 
@@ -88,14 +92,17 @@ def test_the_readable_updates_are_the_steps(framework: str, name: str) -> None:
     _, fast = _pair(framework, recipe)
     _, plain = _pair(framework, recipe)
     (X, Z), more = draws(recipe, 2)
-    loss_D, loss_G = fast.train_steps(X, Z, **more)
+    trace = fast.train_trace(X, Z, **more)
+    made: dict[str, list[float]] = {"loss_D": [], "loss_G": []}
     for i in range(2):
         masks = {n: m[i] for n, m in more["masks"].items()}
-        assert difference(plain.update_D(X[i], Z[i], masks=masks), loss_D[i]) < 1e-11
+        made["loss_D"].append(plain.update_D(X[i], Z[i], masks=masks))
         for j in range(recipe.G_updates):
             latent = Z[i] if more["Z_G"] is None else more["Z_G"][i, j]
             last = plain.update_G(latent, masks={n: m[2 + j] for n, m in masks.items()})
-        assert difference(last, loss_G[i]) < 1e-11
+        made["loss_G"].append(last)
+    apart = trace_differences(recipe, trace._replace(**made), trace)
+    assert max(apart.values()) < 1e-11, apart
     expected, found = fast.state(), plain.state()
     largest = max((np.abs(a).max() for n, a in expected.items() if "running" in n), default=0.0)
     for n, array in expected.items():
@@ -165,21 +172,27 @@ def test_how_steps_are_handed_over_does_not_matter(backend: str, name: str, dtyp
 def test_one_step_in_single_precision(framework: str, name: str) -> None:
     """Against NumPy in float64: rounding of its own would only count twice."""
     recipe = narrow(name)
-    oracle, _ = _pair(framework, recipe, seed=QUIET)
-    _, gan = _pair(framework, recipe, "float32", QUIET)
-    (X, Z), more = draws(recipe, 1, QUIET)
-    for a, b in zip(gan.train_steps(X, Z, **more), oracle.train_steps(X, Z, **more), strict=True):
-        assert difference(a, b) < 2e-6
+    assert _median_difference(framework, recipe, "float32", 1) < 2e-6
 
 
 @pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-5), ("float64", 1e-12)])
 def test_125_steps_of_the_toy(framework: str, dtype: str, tolerance: float) -> None:
     recipe = ganref.recipe("gaussian")
-    oracle, _ = _pair(framework, recipe, seed=QUIET)
-    _, gan = _pair(framework, recipe, dtype, QUIET)
-    draw, _ = draws(recipe, 125, QUIET)
-    for a, b in zip(gan.train_steps(*draw), oracle.train_steps(*draw), strict=True):
-        assert (np.abs(a / b - 1)).max() < tolerance
+    assert _median_difference(framework, recipe, dtype, 125) < tolerance
+
+
+def _median_difference(framework: str, recipe: Recipe, dtype: str, steps: int) -> float:
+    """Of the losses of so many steps, relative to each, over the seeds."""
+    oracle, _ = _pair(framework, recipe)
+    _, gan = _pair(framework, recipe, dtype)
+    worst = []
+    for seed in SEEDS:
+        for one in (oracle, gan):
+            one.load_state(fresh_state(recipe, seed))
+        (X, Z), more = draws(recipe, steps, seed)
+        made = (np.array(one.train_steps(X, Z, **more)) for one in (gan, oracle))
+        worst.append(relative_difference(*made))
+    return float(np.median(worst))
 
 
 def test_wrong_arrays_are_refused(backend: str) -> None:
