@@ -52,10 +52,10 @@ def summarise(row: dict[str, Any]) -> None:
     """Add what follows from the turns: seconds per step, the detectors' part, and its share."""
     pairs = list(zip(row["with"], row["without"], strict=True))
     row["step_s"] = report.spread([t["training_s"] / t["steps"] for t in row["with"]])
-    row["watching_s"] = report.spread([t["watching_s"] / t["steps"] for t in row["with"]])
-    row["share"] = report.spread([t["watching_s"] / t["training_s"] for t in row["with"]])
+    row["detecting_s"] = report.spread([t["detecting_s"] / t["steps"] for t in row["with"]])
+    row["share"] = report.spread([t["detecting_s"] / t["training_s"] for t in row["with"]])
     row["ratio"] = report.spread(
-        [(a["training_s"] + a["watching_s"]) / b["training_s"] for a, b in pairs]
+        [(a["training_s"] + a["detecting_s"]) / b["training_s"] for a, b in pairs]
     )
 
 
@@ -109,7 +109,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         spread = f"{share['min']:.2%} .. {share['max']:.2%}"
         lines.append(
             f"{head}{report.seconds(row['step_s']['median']):>10}"
-            f"{report.seconds(row['watching_s']['median']):>11}{share['median']:>9.2%}  "
+            f"{report.seconds(row['detecting_s']['median']):>11}{share['median']:>9.2%}  "
             f"{spread:<17}"
             f"{ratio['median']:.3f} ({ratio['min']:.3f} .. {ratio['max']:.3f})"
         )

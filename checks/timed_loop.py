@@ -15,8 +15,8 @@ from ganref.backend import load_backend
 from ganref.draws.weights import initial_weights
 from ganref.labs import fresh_state
 from ganref.spec import recipe
-from ganref.training import detectors, logger, loop
-from ganref.training.run import Config, RunDirectory
+from ganref.training import detectors, loop
+from ganref.training.run import Config, Options, RunDirectory
 
 
 class Clock:
@@ -38,19 +38,19 @@ class Clock:
         return call
 
 
-class Deaf(detectors.Watch):
-    """Detectors that notice nothing: the loop without them."""
+class Without(detectors.Detectors):
+    """Detectors that look at nothing: the loop without them."""
 
-    def observe(self, *_: Any) -> list[detectors.Alarm]:
+    def observe(self, *_: Any) -> list[detectors.Detection]:
         """Nothing."""
         return []
 
-    def inspect(self, *_: Any) -> list[detectors.Alarm]:
+    def inspect(self, *_: Any) -> list[detectors.Detection]:
         """Nothing."""
         return []
 
 
-class Timed:
+class TimedGAN:
     """A GAN whose training steps are timed."""
 
     def __init__(self, gan: Any, clock: Clock) -> None:
@@ -81,27 +81,27 @@ class Loop:
         return {"steps_per_epoch": len(self.dataset) // self.recipe.batch_size}
 
     def turn(self, steps: int, watched: bool) -> dict[str, Any]:
-        """A run of so many steps, with its detectors or with deaf ones: the seconds in training
-        steps and in detectors."""
-        training, watching = Clock(), Clock()
+        """A run of so many steps, with its detectors or with ones that look at nothing: the
+        seconds in training steps and in detectors."""
+        training, detecting = Clock(), Clock()
 
-        class Heard(detectors.Watch if watched else Deaf):  # type: ignore[misc]
+        class Timed(detectors.Detectors if watched else Without):  # type: ignore[misc]
             def replay(self, *args: Any) -> None:  # once in a run, before its first step
                 super().replay(*args)
                 for name in ("observe", "inspect", "fields"):
-                    setattr(self, name, watching.timed(getattr(self, name)))
+                    setattr(self, name, detecting.timed(getattr(self, name)))
 
         self.gan.load_state(fresh_state(self.recipe, 0))
         config = Config(self.recipe, self.backend, self.recipe.data, steps=steps)
-        original, logger.Watch = logger.Watch, Heard  # type: ignore[misc]
+        original, loop.Detectors = loop.Detectors, Timed  # type: ignore[misc]
         try:
             with TemporaryDirectory(prefix="ganref-bench-") as folder:
                 run = RunDirectory.create(Path(folder) / "run")
-                timed: Any = Timed(self.gan, training)
-                loop.train(config, timed, self.dataset, run, logger.Options(progress=False))
+                timed: Any = TimedGAN(self.gan, training)
+                loop.train(config, timed, self.dataset, run, Options(progress=False))
         finally:
-            logger.Watch = original  # type: ignore[misc]
-        return {"steps": steps, "training_s": training.seconds, "watching_s": watching.seconds}
+            loop.Detectors = original  # type: ignore[misc]
+        return {"steps": steps, "training_s": training.seconds, "detecting_s": detecting.seconds}
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from pathlib import Path
 from . import cli, data
 from .backend import BACKENDS, install, is_installed
 from .spec import RECIPES, num_parameters
-from .training import logger, loop
-from .training.run import RunDirectory
+from .training import loop
+from .training.run import Options, RunDirectory
 
 
 def parser() -> argparse.ArgumentParser:
@@ -62,7 +62,7 @@ def listing() -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Train as the command line says. Raises UserError, logger.Diverged or loop.Interrupted."""
+    """Train as the command line says. Raises UserError, Diverged or Interrupted."""
     args = vars(parser().parse_args(argv))
     if "list" in args:
         print(listing())
@@ -85,7 +85,7 @@ def main(argv: list[str] | None = None) -> int:
             run = RunDirectory.numbered(Path("runs"), f"{config.recipe.name}-{config.backend}")
     about = cli.machine(config.backend, threads)
     run.write_config(config, about)
-    options = logger.Options(
+    options = Options(
         checkpoint_every=args.get("checkpoint_every"),
         keep=args.get("keep", 2),
         progress="quiet" not in args,

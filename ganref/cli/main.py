@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from ..spec.errors import UserError
-from ..training.logger import Diverged
+from ..training.history import Diverged
 from ..training.loop import Interrupted
 
 
@@ -26,7 +26,8 @@ def run_main(
     main: Callable[[list[str] | None], int | None], prog: str, argv: list[str] | None = None
 ) -> NoReturn:
     """Run a command line: 0 if all went well, 2 for a user's mistake, 3 for a loss that is not
-    finite, 130 or 143 after SIGINT or SIGTERM; a line on stderr, never a traceback, for these."""
+    finite, 128 + n after signal n (SIGINT, SIGTERM, SIGHUP); for these a line on stderr, never a
+    traceback."""
     try:
         code = main(argv) or 0
         sys.stdout.flush()

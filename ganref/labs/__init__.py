@@ -7,10 +7,8 @@ Each has `run(setup, ...)`, which measures and returns the figures as JSON holds
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +16,9 @@ import numpy as np
 from ..backend import GAN, load_backend
 from ..draws import batches
 from ..draws.weights import initial_weights
-from ..output.files import disk_errors
-from ..output.plots import figure as figure
+from ..output.canvas import figure as figure
+from ..output.canvas import save as save
+from ..parity.differences import gradient_norm as gradient_norm
 from ..spec.schema import Recipe
 from ..spec.state import state_shapes
 from ..spec.steps import Trace
@@ -67,18 +66,6 @@ def train(gan: GAN, source: batches.Source, steps: int) -> Iterator[tuple[range,
     for chunk in batches.plan(source, 0, steps, None):
         batch = source.draw(chunk)
         yield chunk, gan.train_trace(batch.X, batch.Z, Z_G=batch.Z_G, masks=batch.masks)
-
-
-def gradient_norm(gradients: dict[str, np.ndarray], network: str) -> float:
-    """The Euclidean norm of all gradients to one network."""
-    own = [g for name, g in gradients.items() if name.startswith(f"{network}.")]
-    return math.sqrt(sum(float((g.astype(np.float64) ** 2).sum()) for g in own))
-
-
-def save(path: Path, picture: Any) -> None:
-    """Write a figure as PNG. Raises UserError if the disk refuses."""
-    with disk_errors(path):
-        picture.savefig(path, dpi=100)
 
 
 def times(ratio: float) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 from .. import data
 from ..draws import batches, rng
 from ..metrics import distances
-from ..output import plots
+from ..output.canvas import BLUE, GREY, ORANGE
 from ..output.strict_json import finite
 from ..spec import Adam, Recipe, on_data, recipe
 from ..training import detectors
@@ -104,13 +104,13 @@ def code_size(game: Recipe) -> int:
 
 def _begin(
     games: dict[str, Recipe], gans: dict[str, Any], arms: dict[str, Any], dataset: Any, seed: int
-) -> dict[str, detectors.Watch]:
+) -> dict[str, detectors.Detectors]:
     """All arms at their first step, each with its detectors."""
     real = dataset.batch(np.arange(detectors.SAMPLES))
     for name, gan in gans.items():
         gan.load_state(fresh_state(games[name], seed))
         arms[name]["course"].append([])
-    return {name: detectors.Watch(game, real) for name, game in games.items()}
+    return {name: detectors.Detectors(game, real) for name, game in games.items()}
 
 
 def _judge(samples: np.ndarray) -> dict[str, float]:
@@ -120,12 +120,12 @@ def _judge(samples: np.ndarray) -> dict[str, float]:
     return distances.mixture_metrics(samples, *data.modes("ring"))
 
 
-def _end(arm: dict[str, Any], samples: np.ndarray, watch: detectors.Watch) -> None:
+def _end(arm: dict[str, Any], samples: np.ndarray, watch: detectors.Detectors) -> None:
     found = _judge(samples)
     arm["modes"].append(int(found["modes_covered"]))
     arm["high_quality"].append(found["high_quality"])
     arm["mode_kl"].append(found["mode_kl"])
-    arm["noticed"].append(watch.noticed("collapse"))
+    arm["noticed"].append(watch.first_step("collapse"))
 
 
 def summary(arms: dict[str, Any]) -> dict[str, Any]:
@@ -199,15 +199,15 @@ def draw(path: Path, figures: dict[str, Any]) -> None:
     centres, _ = data.modes("ring")
     generator = np.random.default_rng(0)
     for name, top, bottom in zip(arms, above, below, strict=True):
-        top.scatter(*centres.T, s=60, facecolors="none", edgecolors=plots.BLUE, lw=1)
+        top.scatter(*centres.T, s=60, facecolors="none", edgecolors=BLUE, lw=1)
         points = np.array(figures["samples"][name], float)
-        top.scatter(*points.T, s=4, color=plots.ORANGE, alpha=0.6, linewidths=0)
+        top.scatter(*points.T, s=4, color=ORANGE, alpha=0.6, linewidths=0)
         top.set(title=name, aspect="equal", xlim=(-3, 3), ylim=(-3, 3))
         top.title.set_fontsize(9)
         for course in arms[name]["course"]:
             jitter = generator.uniform(-0.12, 0.12)
-            bottom.plot(figures["looks"], np.array(course) + jitter, color=plots.GREY, lw=0.6)
-        bottom.plot(figures["looks"], np.mean(arms[name]["course"], axis=0), color=plots.BLUE, lw=2)
+            bottom.plot(figures["looks"], np.array(course) + jitter, color=GREY, lw=0.6)
+        bottom.plot(figures["looks"], np.mean(arms[name]["course"], axis=0), color=BLUE, lw=2)
         bottom.set(xlabel="step", ylim=(-0.3, MODES + 0.4), yticks=range(MODES + 1))
     above[0].set_ylabel(f"samples, seed {figures['seeds'][0]}")
     below[0].set_ylabel("modes covered (blue: mean)")

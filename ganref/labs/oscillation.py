@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import data
 from ..draws import batches
-from ..output import plots
+from ..output.canvas import GREY, colours
 from ..spec import Adam, recipe
 from ..training import detectors
 from . import Setup, dirac, figure, save, toy, toy_words, train
@@ -78,7 +78,7 @@ def run_rates(setup: Setup, steps: int = RATE_STEPS) -> list[dict[str, Any]]:
             width=32, batch_size=64, adam_D=Adam(rate, 0.5), adam_G=Adam(rate, 0.5)
         )
         dataset = data.load("ring", game, setup.seed)
-        watch = detectors.Watch(game, dataset.batch(np.arange(detectors.SAMPLES)))
+        watch = detectors.Detectors(game, dataset.batch(np.arange(detectors.SAMPLES)))
         highest, diverged = 0.0, None
         source = batches.Source(game, dataset, setup.seed, setup.dtype)
         for chunk, trace in train(setup.create(game), source, steps):
@@ -89,7 +89,7 @@ def run_rates(setup: Setup, steps: int = RATE_STEPS) -> list[dict[str, Any]]:
                 diverged = chunk.start + 1 + int(bad[0])
                 break
             watch.observe(chunk.start + 1, trace)
-        first = watch.noticed("divergence")
+        first = watch.first_step("divergence")
         rows.append({"rate": rate, "highest": highest, "noticed": first, "diverged": diverged})
     return rows
 
@@ -142,13 +142,13 @@ def draw(path: Path, figures: dict[str, Any]) -> None:
     axes = picture.subplot_mosaic([["paths", "norms"], ["toy", "toy"]])
     _draw_dirac(axes["paths"], axes["norms"], figures["dirac"])
     found, below = figures["toy"], axes["toy"]
-    for (name, curve), colour in zip(found["curves"].items(), plots.COLOURS, strict=False):
+    for (name, curve), colour in zip(found["curves"].items(), colours(4), strict=False):
         values = np.array(curve, float)
         epochs = np.arange(1, values.shape[1] + 1)
         below.loglog(epochs, np.median(values, axis=0), color=colour, label=name)
         below.fill_between(epochs, values.min(0), values.max(0), color=colour, alpha=0.12)
-    below.axvline(found["usual_epochs"], color=plots.GREY, ls=":", label="usual length")
-    below.axhline(found["data"], color=plots.GREY, lw=0.8, label="the training points")
+    below.axvline(found["usual_epochs"], color=GREY, ls=":", label="usual length")
+    below.axhline(found["data"], color=GREY, lw=0.8, label="the training points")
     seeds = len(found["seeds"])
     below.set(
         xlabel="epochs", ylabel="Fréchet distance", title=f"toy: median and range of {seeds} seeds"
@@ -158,9 +158,7 @@ def draw(path: Path, figures: dict[str, Any]) -> None:
 
 
 def _draw_dirac(left: Any, right: Any, d: dict[str, Any]) -> None:
-    for (name, points), colour in zip(
-        d["paths"].items(), (*plots.COLOURS, plots.GREY), strict=True
-    ):
+    for (name, points), colour in zip(d["paths"].items(), (*colours(4), GREY), strict=True):
         path = np.array(points)
         left.plot(*path.T, color=colour, lw=1 if name != SMALLER else 0.3, label=name)
         steps = np.linspace(0, d["steps"], len(path))

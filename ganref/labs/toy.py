@@ -91,7 +91,8 @@ def _follow(
     per_epoch = source.steps_per_epoch
     ends = (min(source.recipe.epochs, epochs), epochs)
     watches = {
-        name: detectors.Watch(gan.recipe, points[: detectors.SAMPLES]) for name, gan in gans.items()
+        name: detectors.Detectors(gan.recipe, points[: detectors.SAMPLES])
+        for name, gan in gans.items()
     }
     for chunk in batches.plan(source, 0, epochs * per_epoch, None):
         batch = source.draw(chunk)
@@ -106,7 +107,7 @@ def _follow(
             curves[name].append(_toy_distance(gan))
             looks[name] += [_look(gan, points) for end in ends if end == epoch]
         curves[AVERAGE].append(_toy_distance(gans[PLAIN], ema=True))
-    noticed = {name: watch.noticed("saturation") for name, watch in watches.items()}
+    noticed = {name: watch.first_step("saturation") for name, watch in watches.items()}
     return Course(curves, looks, noticed)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from .. import data
 from ..backend import GAN
 from ..draws import batches, rng
-from ..output import plots
+from ..output.canvas import GREY, colours
 from ..spec import Adam, Recipe, formulas, on_data, recipe
 from ..spec.losses import BinaryCrossEntropy
 from . import Setup, figure, gradient_norm, save, times
@@ -167,16 +167,16 @@ def draw(path: Path, figures: dict[str, Any]) -> None:
     picture = figure(11, 4.6)
     left, right = picture.subplots(1, 2)
     steps = np.maximum(curves["step"], 0.5)
-    for name, colour in zip(NAMES, plots.COLOURS, strict=False):
+    for name, colour in zip(NAMES, colours(4), strict=False):
         left.loglog(steps, curves[name], "o-", ms=3, color=colour, label=NAMES[name])
-    left.loglog(steps, curves["D_G_z"], ":", color=plots.GREY, label="D(G(z))")
+    left.loglog(steps, curves["D_G_z"], ":", color=GREY, label="D(G(z))")
     left.set(
         xlabel="updates of D, G held (the first point is before any)",
         ylabel="norm of G's gradient", title="measured",
     )  # fmt: skip
     left.legend(fontsize=8)
     logits = np.linspace(min(-8.0, math.log(max(curves["D_G_z"].min(), 1e-12)) - 1), 4, 400)
-    for name, colour in zip(("minimax", "non_saturating"), plots.COLOURS, strict=False):
+    for name, colour in zip(("minimax", "non_saturating"), colours(4), strict=False):
         derivative = np.abs(
             formulas.grad_G(BinaryCrossEntropy(generator=name, reduction="sum"), logits)
         )
@@ -188,7 +188,7 @@ def draw(path: Path, figures: dict[str, Any]) -> None:
         curves["D_G_z"], ratio, "x", ms=5, color="black",
         label="measured: minimax gradient / non-saturating",
     )  # fmt: skip
-    right.axhline(1, color=plots.COLOURS[2], lw=0.8, label="margin (to the energy)")
+    right.axhline(1, color=colours(3)[2], lw=0.8, label="margin (to the energy)")
     right.set(
         xlabel="D(G(z))", ylabel="|derivative of L_G to D's logit|",
         title="the formulas (circles: their mean over the batch)",

@@ -57,7 +57,7 @@ def distances(
 
 
 def _need(module: str) -> ModuleType:
-    return need(module, "torch-fidelity", INSTALL, REPAIR)
+    return need(module, "torch-fidelity", cure=INSTALL, repair=REPAIR)
 
 
 def _check_weights(file: Path, url: str, name: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..spec.errors import UserError
 from .canvas import BLUE, ORANGE, figure, plain
 from .canvas import save as save_figure
 from .files import disk_errors
@@ -100,10 +101,13 @@ def beside(path: Path, samples: np.ndarray, real: np.ndarray, title: str) -> Non
 
 
 def animate(samples: Path, path: Path, real: np.ndarray | None, frames: int = 100) -> None:
-    """One GIF of the epochs' samples, at most `frames` of them, the last one held longest."""
+    """One GIF of the epochs' samples, at most `frames` of them, the last one held longest. Raises
+    UserError if there are none."""
     from PIL import Image
 
     files = sorted(f for f in samples.iterdir() if f.suffix in (".png", ".npy"))
+    if not files:
+        raise UserError(f"{samples} holds no samples to animate")
     files = [files[i] for i in np.unique(np.linspace(0, len(files) - 1, frames).astype(int))]
     pictures = [points_frame(np.load(f), real, f.stem) if f.suffix == ".npy"
                 else Image.open(f).convert("L" if Image.open(f).mode == "L" else "RGB")

@@ -14,14 +14,15 @@ Masks = dict[str, np.ndarray]
 
 class Trace(NamedTuple):
     """One number per step, each of shape (k,): the losses as the recipe defines them, and the mean
-    scores of D as 000 and 004 log them: on real and on fake examples while D is updated, and on
-    fake ones after that, while G is updated. A score is a probability, or an energy for ebgan."""
+    scores of D as the NYU Deep Learning course (week 9) logs them: on real and on fake examples
+    while D is updated, and on fake ones after that, while G is updated. A score is what people read
+    off D: a probability, or whatever number its loss takes."""
 
     loss_D: np.ndarray
     loss_G: np.ndarray
     D_x: np.ndarray
-    D_G_z1: np.ndarray
-    D_G_z2: np.ndarray
+    D_G_z: np.ndarray
+    D_G_z_after: np.ndarray
 
 
 def check_steps(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,10 @@ from ..spec.errors import UserError
 from ..spec.schema import Recipe
 from ..spec.serial import from_dict, to_dict
 from ..spec.state import check_state
+from .run import Config, Options, RunDirectory
 
 FORMAT = 1
+SECONDS = 30.0  # between two checkpoints that nobody asked for
 PLAIN = ("seed", "step", "data", "dtype", "backend", "versions")
 
 
@@ -106,6 +109,35 @@ def save_latest(directory: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
     for old in _newest_first(directory)[keep:] if keep else []:
         old.unlink(missing_ok=True)
     return path
+
+
+class Checkpoints:
+    """The checkpoints of a run that trains: when one is due, and where it goes."""
+
+    def __init__(
+        self, config: Config, run: RunDirectory, options: Options, steps_per_epoch: int
+    ) -> None:
+        self.config, self.run, self.options = config, run, options
+        self.steps_per_epoch = steps_per_epoch
+        self._saved_at = time.perf_counter()
+
+    def due(self, step: int) -> bool:
+        """Whether the state after that step is to be kept: always at the end; else as often as
+        was asked for, or at an epoch's end, twice a minute at most."""
+        if step == self.config.steps:
+            return True
+        if self.options.checkpoint_every:
+            return step % self.options.checkpoint_every == 0
+        ends = step % self.steps_per_epoch == 0
+        return ends and time.perf_counter() - self._saved_at > SECONDS
+
+    def save(self, step: int, state: dict[str, np.ndarray]) -> None:
+        """Save the state after that step, whole or not at all. Raises UserError."""
+        c = self.config
+        about = c.seed, step, c.data, c.dtype, c.backend, self.options.versions
+        checkpoint = Checkpoint(c.recipe, state, *about)
+        save_latest(self.run.checkpoints, checkpoint, self.options.keep)
+        self._saved_at = time.perf_counter()
 
 
 def load_latest(directory: Path) -> Checkpoint:

@@ -2,7 +2,7 @@
 
 Each looks at numbers that a run has anyway (its trace, and the samples of an epoch's end), says a
 thing once, and never changes what is computed. What a run has noticed follows from its `steps.csv`
-and `metrics.jsonl` alone, so that a resumed run goes on where it stopped (`Watch.replay`).
+and `metrics.jsonl` alone, so that a resumed run goes on where it stopped (`Detectors.replay`).
 
 - *saturation*: G gets no gradient any more. Either the loss passes none on: the mean over the batch
   of the derivative of L_G to D's logit is D(G(z)) under minimax and 1 - D(G(z)) under the
@@ -46,7 +46,7 @@ NEVER = 10_000  # steps after which diversity that never came counts as lost
 
 
 @dataclass(frozen=True)
-class Alarm:
+class Detection:
     """What was noticed ("saturation", "collapse" or "divergence"), after which step, in words."""
 
     kind: str
@@ -82,7 +82,7 @@ def _listed(column: Any) -> list[float]:
     return column if isinstance(column, list) else column.tolist()
 
 
-class Watch:
+class Detectors:
     """The detectors of one run.
 
     `real` are some 48 real examples (n, *data), drawn at random, which the samples are measured by.
@@ -90,7 +90,7 @@ class Watch:
 
     def __init__(self, recipe: Recipe, real: np.ndarray) -> None:
         self.recipe = recipe
-        self.alarms: list[Alarm] = []
+        self.detections: list[Detection] = []
         self._real_spread = spread(real)
         self._rest: tuple[list[float], ...] = [], [], []
         self._weak = self._blind = 0
@@ -108,14 +108,14 @@ class Watch:
         self._signal: float | None = None
         self._diversity: float | None = None
 
-    def observe(self, first_step: int, trace: Trace) -> list[Alarm]:
+    def observe(self, first_step: int, trace: Trace) -> list[Detection]:
         """Take in the trace of consecutive steps, numbered from 1, as arrays or as lists; what is
         new in it."""
         n, skipped = len(trace.loss_D), self._skip
         self._skip = max(skipped - n, 0)
         if n <= skipped:
             return []
-        before = len(self.alarms)
+        before = len(self.detections)
         # Sums of lists: after a call of a framework nothing of this is left in the processor's
         # caches, and to fetch NumPy's functions would cost more than they save.
         loss_D, loss_G, score = self._rest
@@ -123,19 +123,19 @@ class Watch:
         step = first_step - 1 - held
         loss_D += _listed(trace.loss_D)[skipped:]
         loss_G += _listed(trace.loss_G)[skipped:]
-        score += _listed(trace.D_G_z2)[skipped:]
+        score += _listed(trace.D_G_z_after)[skipped:]
         at = 0
         while (end := at + WINDOW) <= len(score):
             level = max(abs(sum(loss_D[at:end])), abs(sum(loss_G[at:end]))) / self._unit
             last = end - 1 - held
-            gap = abs(trace.D_x[last] - trace.D_G_z1[last])
+            gap = abs(trace.D_x[last] - trace.D_G_z[last])
             self._read(step + end, level, sum(score[at:end]) / WINDOW, gap)
             at += self._period
         self._skip = max(at - len(score), 0)
         del loss_D[:at], loss_G[:at], score[:at]
-        return self.alarms[before:]
+        return self.detections[before:]
 
-    def inspect(self, step: int, samples: np.ndarray) -> list[Alarm]:
+    def inspect(self, step: int, samples: np.ndarray) -> list[Detection]:
         """Look at samples (n, *data) drawn after that step, always from the same noise; what is
         new. Most calls return at once: a look comes every 250 steps, or 2,500 tiny ones."""
         if step - self._looked < self._every:
@@ -146,16 +146,18 @@ class Watch:
     def fields(self) -> dict[str, Any]:
         """What a row of metrics.jsonl says: the share of its gradient that the loss passes on to G
         (over the last 100 steps read), the samples' diversity when last looked at (1 is the
-        data's), and the kinds of all alarms so far."""
+        data's), and the kinds of all detections so far."""
         return {
             "G_signal": self._signal,
             "diversity": self._diversity,
-            "warnings": [alarm.kind for alarm in self.alarms],
+            "warnings": [detection.kind for detection in self.detections],
         }
 
-    def noticed(self, kind: str) -> int | None:
+    def first_step(self, kind: str) -> int | None:
         """The step after which something of that kind was noticed."""
-        return next((alarm.step for alarm in self.alarms if alarm.kind == kind), None)
+        return next(
+            (detection.step for detection in self.detections if detection.kind == kind), None
+        )
 
     def replay(self, trace: Trace, rows: Iterable[dict[str, Any]]) -> None:
         """Take in what a run has logged so far, from its first step: its trace and the rows of
@@ -207,13 +209,13 @@ class Watch:
                 " try a smaller --lr, or --r1 1",
             )  # fmt: skip
 
-    def _collapse(self, step: int, diversity: float | None) -> list[Alarm]:
+    def _collapse(self, step: int, diversity: float | None) -> list[Detection]:
         self._looked, self._diversity = step, diversity
         if diversity is None:
             return []
         self._best = max(self._best, diversity)
         self._low = self._low + 1 if diversity < LOW else 0
-        before = len(self.alarms)
+        before = len(self.detections)
         # An untrained G makes one thing out of all noise too: that is no collapse yet.
         if self._low >= 2 and (self._best >= HIGH or step >= NEVER):
             self._raise(
@@ -222,8 +224,8 @@ class Watch:
                 f" {diversity:.1%} as far apart as the data's; try {self._loss.against_collapse},"
                 f" --G-updates {self.recipe.G_updates + 2}, or a smaller --lr-D",
             )  # fmt: skip
-        return self.alarms[before:]
+        return self.detections[before:]
 
     def _raise(self, kind: str, step: int, words: str) -> None:
-        if self.noticed(kind) is None:
-            self.alarms.append(Alarm(kind, step, f"step {step:,}: {words}"))
+        if self.first_step(kind) is None:
+            self.detections.append(Detection(kind, step, f"step {step:,}: {words}"))

@@ -1,24 +1,33 @@
-"""The only training loop."""
+"""The only training loop: data, draws, steps, history, checkpoint, decoration, in that order."""
 
 from __future__ import annotations
 
+import shlex
 import signal
-import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 from ..backend import GAN
 from ..data import Dataset
+from ..draws import rng
 from ..draws.batches import Source, ahead, plan
-from .logger import Logger, Options, per_example
-from .run import Config, RunDirectory
+from .checkpoint import Checkpoints
+from .decoration import Decoration, noise
+from .detectors import SAMPLES, Detectors
+from .history import History, per_example
+from .run import Config, Options, RunDirectory
 
 
 class Interrupted(Exception):
-    """SIGINT or SIGTERM came; the step was finished and saved."""
+    """SIGINT, SIGTERM or SIGHUP came; the step was finished and saved."""
 
-    def __init__(self, signum: int, step: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(signum).name} after step {step:,}")
+    def __init__(self, signum: int, step: int, run: Path) -> None:
+        name, again = signal.Signals(signum).name, shlex.quote(str(run))
+        super().__init__(
+            f"stopped by {name} after step {step:,}, which is saved in {run}; go on with"
+            f" `python -m ganref.train --resume {again}`"
+        )
         self.exit_code = 128 + signum
 
 
@@ -33,52 +42,75 @@ def train(
     """Train from step `start` to `config.steps` and keep the run directory; the last epoch's row.
 
     Raises Diverged, Interrupted, or UserError (a disk that refuses)."""
+    recipe, seed, last = config.recipe, config.seed, config.steps
+    # A GPU gathers its batches itself, if the data fit.
+    held = gan.device != "cpu" and gan.hold(dataset.array)
+    source = Source(recipe, dataset, seed, gan.dtype, held)
+    history = History(recipe, run, source.steps_per_epoch)
+    some = rng.permutation(rng.Stream(seed, rng.EVALUATION), 0, len(dataset))[:SAMPLES]
+    detectors = Detectors(recipe, dataset.batch(some))
+    detectors.replay(history.trace, history.epochs)
+    checkpoints = Checkpoints(config, run, options, source.steps_per_epoch)
+    decoration = Decoration(recipe, dataset, run, options, history.epoch(last))
+    pictured = noise(recipe, seed)
+    with _bar(recipe.name, start, last, options) as bar, _Signals() as signals:
+        for steps, batch in ahead(source, plan(source, start, last, options.checkpoint_every)):
+            step = steps.stop
+            trace = gan.train_trace(batch.X, batch.Z, Z_G=batch.Z_G, masks=batch.masks)
+            detected = detectors.observe(steps.start + 1, history.add(steps, trace))
+            if ends := step % source.steps_per_epoch == 0 or step == last:
+                samples = gan.generate(pictured)
+                detected += detectors.inspect(step, samples)
+                more = detectors.fields() | decoration.metrics(gan, seed, history.epoch(step))
+                history.end_epoch(step, more)
+            if checkpoints.due(step) or signals.received:
+                checkpoints.save(step, gan.state())
+            if ends:
+                decoration.epoch(history.epochs, history.trace, samples)
+                history.begin_epoch()
+            for detection in detected:
+                decoration.words(detection.words)
+            _show(bar, len(steps), per_example(recipe, trace), recipe.batch_size)
+            if signals.received and step < last:
+                raise Interrupted(signals.received, step, run.path)
+    decoration.finish(history.epochs, history.trace, gan.generate(pictured))
+    return history.epochs[-1] if history.epochs else {}
+
+
+def _bar(name: str, start: int, last: int, options: Options) -> Any:
     from tqdm import tqdm
 
-    # A GPU gathers its batches itself, if the data fit.
-    held = config.device != "cpu" and gan.hold(dataset.array)
-    source = Source(config.recipe, dataset, config.seed, config.dtype, held)
-    logger = Logger(config, gan, dataset, run, options, source)
-    bar = tqdm(
-        total=config.steps,
+    return tqdm(
+        total=last,
         initial=start,
         unit="step",
         disable=not options.progress,
         dynamic_ncols=True,
         mininterval=0.2,
-        desc=config.recipe.name,
+        desc=name,
     )
-    with bar, _Signals() as signals:
-        stops = plan(source, start, config.steps, options.checkpoint_every)
-        for steps, batch in ahead(source, stops):
-            trace = gan.train_trace(batch.X, batch.Z, Z_G=batch.Z_G, masks=batch.masks)
-            bar.update(len(steps))
-            for alarm in logger.record(steps, trace):
-                tqdm.write(f"{config.recipe.name}: warning: {alarm.words}", file=sys.stderr)
-            losses = (f"{v:.3f}" for v in per_example(config.recipe, trace)[:2])
-            speed = bar.format_dict["rate"] or 0.0
-            bar.set_postfix_str(
-                "loss_D {}, loss_G {}, {:,.0f} examples/s".format(
-                    *losses, speed * config.recipe.batch_size
-                ),
-                refresh=False,
-            )
-            if signals.received and steps.stop < config.steps:
-                logger.checkpoint(steps.stop)
-                raise Interrupted(signals.received, steps.stop)
-    return logger.finish()
+
+
+def _show(bar: Any, steps: int, means: list[float], batch_size: int) -> None:
+    bar.update(steps)
+    speed = (bar.format_dict["rate"] or 0.0) * batch_size
+    words = f"loss_D {means[0]:.3f}, loss_G {means[1]:.3f}, {speed:,.0f} examples/s"
+    bar.set_postfix_str(words, refresh=False)
 
 
 class _Signals:
-    """SIGINT and SIGTERM noted instead of obeyed, so that a step is never cut in two. A second
-    signal of the same kind acts at once."""
+    """SIGINT, SIGTERM and SIGHUP (a terminal that is closed) noted instead of obeyed, so that a
+    step is never cut in two. A second signal of the same kind acts at once."""
 
     def __enter__(self) -> _Signals:
         self.received = 0
         self._before: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
+            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+                if number := getattr(signal, name, None):  # Windows has no SIGHUP
+                    before = signal.getsignal(number)
+                    if name != "SIGHUP" or before != signal.SIG_IGN:  # `nohup` asks to live on
+                        self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, *_: Any) -> None:

@@ -7,7 +7,7 @@ import hashlib
 import io
 import itertools
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,19 @@ class Config:
     planned_steps: int | None = None
     mixed: bool = False
     strict: bool = False
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run is accompanied; nothing here changes what it computes."""
+
+    checkpoint_every: int | None = None  # steps; None is at an epoch's end, twice a minute at most
+    keep: int = 2
+    progress: bool = True
+    tensorboard: bool = False
+    gif: bool = False
+    evaluate_every: int | None = None  # epochs between two rows with metrics
+    versions: dict[str, str] = field(default_factory=dict)
 
 
 class RunDirectory:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,7 +16,7 @@ import pytest
 from ganref import sample, train
 from ganref.spec import UserError
 from ganref.training import checkpoint
-from ganref.training.logger import Diverged
+from ganref.training.history import Diverged
 from ganref.training.run import RunDirectory
 
 
@@ -125,9 +127,12 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+
+
+@pytest.mark.parametrize("number, code", SIGNALS)
 def test_signals_save_and_exit(number: int, code: int, tmp_path: Path) -> None:
-    run = tmp_path / "run"
+    run = tmp_path / "a run"
     command = [sys.executable, "-m", "ganref.train", "--epochs", "100000", "--run-dir", str(run)]
     env = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
     process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
@@ -139,6 +144,11 @@ def test_signals_save_and_exit(number: int, code: int, tmp_path: Path) -> None:
     saved = checkpoint.load_latest(run / "checkpoints")
     numbers, _ = RunDirectory(run).read_steps()
     assert saved.step == numbers[-1]
+    # The last line says how to go on, and does.
+    (words,) = re.findall("`python (.*)`", err.splitlines()[-1])
+    resume = [sys.executable, *shlex.split(words), "--steps", str(saved.step + 5), "--quiet"]
+    subprocess.run(resume, env=env, check=True, cwd=tmp_path, capture_output=True)
+    assert checkpoint.load_latest(run / "checkpoints").step == saved.step + 5
 
 
 def test_sample_draws_from_a_run(tmp_path: Path) -> None:

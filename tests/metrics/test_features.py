@@ -236,7 +236,8 @@ def test_precision_and_recall_tell_collapse_from_noise() -> None:
 TEN_THOUSAND = """
 import json, pathlib, re, time
 import numpy as np
-from ganref import assessment, data, spec
+from ganref import data, spec
+from ganref.metrics import report
 
 recipe = spec.recipe("mlp")
 digits = data.load("digits", recipe)

@@ -10,7 +10,7 @@ from ganref import data
 from ganref.draws import batches, rng
 from ganref.metrics import distances
 from ganref.spec import recipe as recipe_of
-from ganref.training import logger
+from ganref.training import history
 
 MEAN = np.array([1.0, 2.0])
 A = np.array([[1.0, 2.0], [-0.1, 0.5]])
@@ -34,7 +34,7 @@ def frechet_after(backend: str, seed: int = 0, epochs: int = 20, spoil=None) -> 
     noise = rng.latent(recipe, rng.Stream(seed, rng.EVALUATION), range(1), (10_000,))[0]
     mean, covariance = distances.gaussian_fit(gan.generate(noise))
     distance = distances.frechet_gaussian(mean, covariance, MEAN, COVARIANCE)
-    return distance, logger.per_example(recipe, trace)
+    return distance, history.per_example(recipe, trace)
 
 
 def test_the_toy_learns_its_gaussian(backend: str, capsys: pytest.CaptureFixture) -> None:

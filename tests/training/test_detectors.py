@@ -18,13 +18,13 @@ from ganref.training import detectors
 
 def watched(
     recipe: Recipe, name: str, steps: int, seed: int = 0, backend: str = "numpy"
-) -> tuple[detectors.Watch, Trace, list[dict]]:
+) -> tuple[detectors.Detectors, Trace, list[dict]]:
     """A run as the loop makes it, with its detectors: (watch, trace, rows of metrics)."""
     dataset = data.load(name, recipe, seed, progress=False)
     source = batches.Source(recipe, dataset, seed, "float32")
     weights = ganref.initial_weights(recipe, seed)
     gan = ganref.load_backend(backend).create(recipe, weights)
-    watch = detectors.Watch(recipe, dataset.batch(np.arange(detectors.SAMPLES)))
+    watch = detectors.Detectors(recipe, dataset.batch(np.arange(detectors.SAMPLES)))
     noise = rng.latent(recipe, rng.Stream(seed, rng.PICTURES), range(1), (64,))[0]
     traces, rows = [], []
     for chunk in batches.plan(source, 0, steps, None):
@@ -54,92 +54,96 @@ def test_saturation_fires_in_its_lab(generator: str) -> None:
         adam_D=Adam(1e-2, 0.5), adam_G=Adam(1e-12, 0.5)
     )
     watch, trace, _ = watched(held, "ring", 600)
-    assert trace.D_G_z2[-1] < detectors.WEAK
+    assert trace.D_G_z_after[-1] < detectors.WEAK
     if generator == "non_saturating":
-        assert not watch.alarms
+        assert not watch.detections
         return
-    (alarm,) = watch.alarms
-    assert alarm.kind == "saturation" and 300 <= alarm.step <= 600
-    assert f"step {alarm.step:,}" in alarm.words and "non_saturating" in alarm.words
-    assert watch.fields()["G_signal"] == pytest.approx(trace.D_G_z2[500:600].mean())
+    (detection,) = watch.detections
+    assert detection.kind == "saturation" and 300 <= detection.step <= 600
+    assert f"step {detection.step:,}" in detection.words and "non_saturating" in detection.words
+    assert watch.fields()["G_signal"] == pytest.approx(trace.D_G_z_after[500:600].mean())
 
 
 def test_saturation_is_the_formula_s_derivative() -> None:
-    fooled = detectors.Watch(ganref.recipe("ring"), np.zeros((2, 2)))
-    (alarm,) = fooled.observe(1, trace_of(300, D_G_z=0.995))
-    assert "fooled" in alarm.words and fooled.fields()["G_signal"] == pytest.approx(0.005)
-    energy = detectors.Watch(on_data(ganref.recipe("ebgan"), "ring", True), np.zeros((2, 2)))
+    fooled = detectors.Detectors(ganref.recipe("ring"), np.zeros((2, 2)))
+    (detection,) = fooled.observe(1, trace_of(300, D_G_z=0.995))
+    assert "fooled" in detection.words and fooled.fields()["G_signal"] == pytest.approx(0.005)
+    energy = detectors.Detectors(on_data(ganref.recipe("ebgan"), "ring", True), np.zeros((2, 2)))
     assert not energy.observe(1, trace_of(1000, D_G_z=0.0))
 
 
 def test_saturation_is_a_d_that_scores_everything_alike() -> None:
     """And neither scores that happen to be equal now and then, nor equal energies."""
 
-    def alarms(recipe: Recipe, *gaps: float) -> list[detectors.Alarm]:
-        watch, found = detectors.Watch(recipe, np.zeros((2, 2))), []
+    def detections(recipe: Recipe, *gaps: float) -> list[detectors.Detection]:
+        watch, found = detectors.Detectors(recipe, np.zeros((2, 2))), []
         for i, gap in enumerate(gaps):
             found += watch.observe(100 * i + 1, trace_of(100, D_x=0.5 + gap))
         return found
 
     ring = ganref.recipe("ring")
-    (alarm,) = alarms(ring, 1e-3, 0.0, 2e-7, -2e-7, 0.0)
-    assert (alarm.kind, alarm.step) == ("saturation", 400) and "--lr-D" in alarm.words
-    assert not alarms(ring, 0.0, 0.0, 1e-5, 0.0, 0.0, -1e-5)
-    assert not alarms(on_data(ganref.recipe("ebgan"), "ring", True), *[0.0] * 9)
+    (detection,) = detections(ring, 1e-3, 0.0, 2e-7, -2e-7, 0.0)
+    assert (detection.kind, detection.step) == ("saturation", 400) and "--lr-D" in detection.words
+    assert not detections(ring, 0.0, 0.0, 1e-5, 0.0, 0.0, -1e-5)
+    assert not detections(on_data(ganref.recipe("ebgan"), "ring", True), *[0.0] * 9)
 
 
 def test_saturation_fires_where_the_toy_comes_to_a_stop() -> None:
     watch, _, rows = watched(ganref.recipe("gaussian"), "gaussian", 20_000, seed=1)
-    assert [alarm.kind for alarm in watch.alarms] == ["saturation"]
-    assert "alike" in watch.alarms[0].words and watch.alarms[0].step > 5 * 2500
+    assert [detection.kind for detection in watch.detections] == ["saturation"]
+    assert "alike" in watch.detections[0].words and watch.detections[0].step > 5 * 2500
     assert rows[-1]["warnings"] == ["saturation"]
 
 
 @pytest.mark.parametrize("chunks", [[2000], [1] * 2000, [125] * 16, [99, 1, 499, 1, 500, 900]])
 def test_scores_are_compared_at_the_same_steps_however_a_run_is_cut(chunks: list[int]) -> None:
     trace = trace_of(2000)
-    trace.D_x[[99, 599, 1099]] = trace.D_G_z1[0]  # the last steps of the toy's readings
-    watch, at = detectors.Watch(ganref.recipe("gaussian"), np.zeros((2, 2))), 0
+    trace.D_x[[99, 599, 1099]] = trace.D_G_z[0]  # the last steps of the toy's readings
+    watch, at = detectors.Detectors(ganref.recipe("gaussian"), np.zeros((2, 2))), 0
     for n in chunks:
         watch.observe(at + 1, Trace(*(column[at : at + n] for column in trace)))
         at += n
-    assert [alarm.step for alarm in watch.alarms] == [1100]
+    assert [detection.step for detection in watch.detections] == [1100]
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_collapse_fires_in_its_lab_and_not_where_it_was_cured(seed: int) -> None:
     games = collapse.recipes()
     ill, _, rows = watched(games[collapse.PLAIN], "ring", collapse.STEPS, seed)
-    assert [alarm.kind for alarm in ill.alarms] == ["collapse"]
-    assert "--r1" in ill.alarms[0].words
+    assert [detection.kind for detection in ill.detections] == ["collapse"]
+    assert "--r1" in ill.detections[0].words
     assert rows[-1]["diversity"] < detectors.LOW and rows[-1]["warnings"] == ["collapse"]
     well, _, rows = watched(games["R1 = 0.1"], "ring", 1500, seed)
-    assert not well.alarms and rows[-1]["diversity"] > detectors.HIGH
+    assert not well.detections and rows[-1]["diversity"] > detectors.HIGH
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_divergence_fires_in_its_lab(seed: int) -> None:
     fast = RING.replace(adam_D=Adam(1.0, 0.5), adam_G=Adam(1.0, 0.5))
     watch, _, _ = watched(fast, "ring", 600, seed)
-    assert watch.alarms[0].kind == "divergence" and "--lr" in watch.alarms[0].words
+    assert watch.detections[0].kind == "divergence" and "--lr" in watch.detections[0].words
 
 
 def test_divergence_counts_per_example_and_in_margins() -> None:
-    def alarms(recipe: Recipe, *levels: float) -> list[detectors.Alarm]:
-        watch = detectors.Watch(recipe, np.zeros((2, 2)))
+    def detections(recipe: Recipe, *levels: float) -> list[detectors.Detection]:
+        watch = detectors.Detectors(recipe, np.zeros((2, 2)))
         return [a for v in levels for a in watch.observe(1, trace_of(100, loss_G=v))]
 
     ring, toy = ganref.recipe("ring"), ganref.recipe("gaussian")
     energy = with_loss(on_data(ganref.recipe("ebgan"), "ring", True), margin=10.0)
-    assert alarms(ring, 60) and not alarms(ring, 40)
-    assert not alarms(toy, 60) and alarms(toy, 480)
-    assert not alarms(energy, 1, 60) and not alarms(energy, 900, 600) and alarms(energy, 1, 600)
+    assert detections(ring, 60) and not detections(ring, 40)
+    assert not detections(toy, 60) and detections(toy, 480)
+    assert (
+        not detections(energy, 1, 60)
+        and not detections(energy, 900, 600)
+        and detections(energy, 1, 600)
+    )
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_toy_s_default_run_is_silent(seed: int) -> None:
     watch, _, rows = watched(ganref.recipe("gaussian"), "gaussian", 2500, seed)
-    assert not watch.alarms
+    assert not watch.detections
     assert rows[-1]["diversity"] > 0.5 and rows[-1]["G_signal"] == pytest.approx(0.5, abs=0.1)
 
 
@@ -159,13 +163,13 @@ def test_other_recipes_are_silent(name: str, steps: int, monkeypatch: pytest.Mon
     monkeypatch.setattr(detectors, "WINDOW", min(detectors.WINDOW, steps // 5))
     watch, trace, _ = watched(recipe, recipe.data, steps)
     assert np.isfinite(trace.loss_D).all()
-    assert not watch.alarms
+    assert not watch.detections
 
 
 def test_ebgan_on_points_is_silent() -> None:
     recipe = on_data(ganref.recipe("ebgan"), "gaussian", True).replace(width=16)
     watch, _, _ = watched(recipe, "gaussian", 1000)
-    assert not watch.alarms
+    assert not watch.detections
 
 
 @pytest.mark.parametrize("name, high", [("ring", 0.02), ("gaussian", 0.018)])
@@ -176,13 +180,13 @@ def test_how_a_run_is_cut_into_chunks_does_not_matter(name: str, high: float) ->
     recipe = with_loss(ganref.recipe(name), generator="minimax")
     found = []
     for chunks in ([k], [1] * k, [125] * 18 + [95], [99, 1, 101, 2144]):
-        watch, at = detectors.Watch(recipe, np.zeros((2, 2))), 0
+        watch, at = detectors.Detectors(recipe, np.zeros((2, 2))), 0
         said = []
         for n in chunks:
             said += watch.observe(at + 1, Trace(*(v[at : at + n] for v in trace)))
             at += n
-        assert said == watch.alarms
-        found.append((watch.alarms, watch.fields()))
+        assert said == watch.detections
+        found.append((watch.detections, watch.fields()))
     assert all(f == found[0] for f in found) and found[0][0]
 
 
@@ -190,13 +194,13 @@ def test_a_resumed_run_knows_what_was_said() -> None:
     """From what steps.csv and metrics.jsonl hold: the same state, and nothing said twice."""
     games = collapse.recipes()
     first, trace, rows = watched(games[collapse.PLAIN], "ring", collapse.STEPS)
-    assert first.alarms
+    assert first.detections
     logged = Trace(*(np.array([float(str(float(v))) for v in column]) for column in trace))
     rows = json.loads(json.dumps(rows))
-    again = detectors.Watch(games[collapse.PLAIN], data.load("ring", RING).batch(np.arange(48)))
+    again = detectors.Detectors(games[collapse.PLAIN], data.load("ring", RING).batch(np.arange(48)))
     again.replay(logged, rows)
     assert again.fields() == first.fields()
-    assert [a.kind for a in again.alarms] == ["collapse"]
+    assert [a.kind for a in again.detections] == ["collapse"]
     more = trace_of(500)
     assert again.observe(collapse.STEPS + 1, more) == first.observe(collapse.STEPS + 1, more) == []
     same = np.zeros((64, 2))
@@ -207,21 +211,21 @@ def test_a_resumed_run_knows_what_was_said() -> None:
 def test_lists_are_taken_as_arrays_are() -> None:
     trace = Trace(*np.random.default_rng(0).uniform(0, 0.018, (5, 777)).astype(np.float32))
     recipe = with_loss(ganref.recipe("ring"), generator="minimax")
-    arrays, lists = (detectors.Watch(recipe, np.zeros((2, 2))) for _ in range(2))
+    arrays, lists = (detectors.Detectors(recipe, np.zeros((2, 2))) for _ in range(2))
     assert arrays.observe(1, trace) == lists.observe(1, Trace(*(v.tolist() for v in trace)))
-    assert arrays.alarms and arrays.fields() == lists.fields()
+    assert arrays.detections and arrays.fields() == lists.fields()
 
 
 def test_the_steps_of_a_toy_are_read_and_looked_at_less_often() -> None:
     toy = with_loss(ganref.recipe("gaussian"), generator="minimax")
     generator = np.random.default_rng(0)
-    watch = detectors.Watch(toy, generator.standard_normal((48, 2)))
+    watch = detectors.Detectors(toy, generator.standard_normal((48, 2)))
     scores = np.full(3000, 1.0)
     for start in range(0, 3000, 500):
         scores[start : start + 100] = 1e-3
-    trace = trace_of(3000)._replace(D_G_z2=scores)
-    (alarm,) = watch.observe(1, trace)
-    assert alarm.step == 1100 and "for 1100 steps" in alarm.words
+    trace = trace_of(3000)._replace(D_G_z_after=scores)
+    (detection,) = watch.observe(1, trace)
+    assert detection.step == 1100 and "for 1100 steps" in detection.words
     assert watch.fields()["G_signal"] == pytest.approx(1e-3)
     watch.inspect(2375, generator.standard_normal((48, 2)))
     assert watch.fields()["diversity"] is None
@@ -231,7 +235,7 @@ def test_the_steps_of_a_toy_are_read_and_looked_at_less_often() -> None:
 
 def test_the_warning_comes_once() -> None:
     recipe = with_loss(ganref.recipe("ring"), generator="minimax")
-    watch = detectors.Watch(recipe, np.random.default_rng(0).standard_normal((48, 2)))
+    watch = detectors.Detectors(recipe, np.random.default_rng(0).standard_normal((48, 2)))
     assert len(watch.observe(1, trace_of(1000, D_G_z=1e-3))) == 1
     assert not watch.observe(1001, trace_of(1000, D_G_z=1e-3))
     assert watch.fields()["warnings"] == ["saturation"]
@@ -240,9 +244,9 @@ def test_the_warning_comes_once() -> None:
 def test_diversity_that_never_came_is_no_collapse_before_long() -> None:
     generator = np.random.default_rng(0)
     real, blob = generator.standard_normal((48, 2)), 0.01 * generator.standard_normal((48, 2))
-    watch = detectors.Watch(ganref.recipe("ring"), real)
+    watch = detectors.Detectors(ganref.recipe("ring"), real)
     said = [watch.inspect(step, blob) for step in range(500, 12_001, 500)]
-    assert [bool(alarms) for alarms in said].index(True) == 19
+    assert [bool(detections) for detections in said].index(True) == 19
 
 
 def test_spread_is_a_quantile_of_the_distances() -> None:
@@ -259,7 +263,7 @@ def test_spread_is_a_quantile_of_the_distances() -> None:
 
 
 def test_samples_that_are_not_finite_are_not_judged() -> None:
-    watch = detectors.Watch(RING, np.random.default_rng(0).standard_normal((48, 2)))
+    watch = detectors.Detectors(RING, np.random.default_rng(0).standard_normal((48, 2)))
     assert not watch.inspect(1000, np.full((48, 2), np.nan))
     assert watch.fields()["diversity"] is None
 
@@ -271,7 +275,7 @@ def test_watching_costs_less_than_a_hundredth_of_the_toy_s_step() -> None:
     gan = ganref.load_backend("numpy").create(recipe, ganref.initial_weights(recipe, 0))
     noise, shares = np.zeros((200, 2)), []
     for _ in range(3):  # the best of a few: a busy neighbour is not what this is about
-        watch = detectors.Watch(recipe, dataset.batch(np.arange(48)))
+        watch = detectors.Detectors(recipe, dataset.batch(np.arange(48)))
         training = watching = 0.0
         for chunk in batches.plan(source, 0, 1250, None):
             batch = source.draw(chunk)
