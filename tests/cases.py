@@ -11,6 +11,7 @@ import ganref
 from ganref.draws.rng import DATA, DROPOUT, LATENT, LATENT_G, Stream, dropout_masks, latent
 from ganref.parity.differences import FLOOR
 from ganref.spec import Recipe
+from ganref.spec.losses import Hinge, LeastSquares
 
 NARROW: dict[str, dict[str, Any]] = {
     "gaussian": {},
@@ -81,6 +82,11 @@ def options() -> dict[str, Recipe]:
     return {
         "minimax": with_loss(toy, generator="minimax"),
         "smoothing": with_loss(toy, real_label=0.9),
+        "least-squares": toy.replace(loss=LeastSquares("sum", 0.5)),
+        "least-squares-conv": dcgan32.replace(loss=LeastSquares()),
+        "hinge": narrow("mlp").replace(loss=Hinge()),
+        "hinge-r1": narrow("mlp").replace(loss=Hinge(r1=0.5)),
+        "hinge-conv": dcgan32.replace(loss=Hinge()),
         "relu": dcgan.replace(leaky_slope=0.0, **gentle),
         "r1": with_loss(narrow("mlp"), r1=0.5),
         "r1-conv": with_loss(dcgan32, r1=0.5),

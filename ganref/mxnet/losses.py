@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ganref.spec.formulas import pairs
-from ganref.spec.losses import BinaryCrossEntropy, Loss, Margin, Terms
+from ganref.spec.formulas import Terms, pairs
+from ganref.spec.losses import BinaryCrossEntropy, Hinge, LeastSquares, Loss, Margin
 
 from .framework import Tensor, detach, mx, np, npx
 
@@ -55,6 +55,16 @@ LOSSES: dict[type[Loss], Terms] = {
         G=lambda loss, fake: fake,
         score=lambda outputs: outputs,
     ),
+    LeastSquares: Terms(
+        D=lambda loss, real, fake: 0.5 * (real - 1) ** 2 + 0.5 * fake**2,
+        G=lambda loss, fake: 0.5 * (fake - 1) ** 2,
+        score=lambda outputs: outputs,
+    ),
+    Hinge: Terms(
+        D=lambda loss, real, fake: npx.relu(1 - real) + npx.relu(1 + fake),
+        G=lambda loss, fake: -fake,
+        score=lambda outputs: outputs,
+    ),
 }
 
 
@@ -74,6 +84,14 @@ SLOPES: dict[type[Loss], Slopes] = {
     Margin: Slopes(
         D=lambda loss, out, is_real: is_real - (1 - is_real) * (out < loss.margin),
         G=lambda loss, out: S.ones_like(out),
+    ),
+    LeastSquares: Slopes(
+        D=lambda loss, out, is_real: out - is_real,
+        G=lambda loss, out: out - 1,
+    ),
+    Hinge: Slopes(
+        D=lambda loss, out, is_real: (1 - is_real) * (out > -1) - is_real * (out < 1),
+        G=lambda loss, out: -S.ones_like(out),
     ),
 }
 

@@ -7,7 +7,8 @@ Adversarial Networks" of d2l.ai; Zhao, Mathieu and LeCun 2016 (the repelling ter
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,14 @@ from .errors import UserError
 
 if TYPE_CHECKING:
     from .losses import Loss
+
+
+class Terms(NamedTuple):
+    """A kind of loss in a framework's own arrays, which derives the slopes itself."""
+
+    D: Callable[[Any, Any, Any], Any]  # terms_D of (loss, real, fake)
+    G: Callable[[Any, Any], Any]  # terms_G of (loss, fake)
+    score: Callable[[Any], Any]
 
 
 def softplus(o: np.ndarray) -> np.ndarray:

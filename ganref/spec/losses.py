@@ -8,15 +8,15 @@ or the mean over the batch, and every kind has
 
 Sources: Goodfellow et al. 2014 (as in "Generative Adversarial Networks" of d2l.ai); T. Silva, "An
 intuitive introduction to Generative Adversarial Networks" (label smoothing); Zhao, Mathieu and
-LeCun 2016 (margin and repelling term); Mescheder, Geiger and Nowozin 2018 (R1).
+LeCun 2016 (margin and repelling term); Mao et al. 2017 (least squares); Lim and Ye 2017 (hinge);
+Mescheder, Geiger and Nowozin 2018 (R1).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -41,10 +41,8 @@ class Loss:
 
     def __post_init__(self) -> None:
         _choose("reduction", self.reduction, "sum", "mean")
-        if not self.scale_D > 0:
-            raise UserError("scale_D must be positive")
-        if not self.r1 >= 0:
-            raise UserError("r1 must not be negative")
+        if not self.scale_D > 0 or not self.r1 >= 0:
+            raise UserError("scale_D must be positive, and r1 not negative")
 
     def terms_D(self, real: np.ndarray, fake: np.ndarray) -> np.ndarray:
         """What each pair of outputs (B,) adds to L_D."""
@@ -167,10 +165,8 @@ class Margin(Loss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.margin > 0:
-            raise UserError("margin must be positive")
-        if not self.repelling >= 0:
-            raise UserError("repelling must not be negative")
+        if not self.margin > 0 or not self.repelling >= 0:
+            raise UserError("margin must be positive, and repelling not negative")
 
     def terms_D(self, real: np.ndarray, fake: np.ndarray) -> np.ndarray:
         return real + np.maximum(self.margin - fake, 0)
@@ -193,15 +189,60 @@ class Margin(Loss):
         return self.repelling > 0
 
 
-class Terms(NamedTuple):
-    """A kind in a framework's own arrays, which derives the slopes itself."""
+@dataclass(frozen=True)
+class LeastSquares(Loss):
+    """terms_D = (o_real - 1)² / 2 + o_fake² / 2, terms_G = (o_fake - 1)² / 2 (Mao et al. 2017,
+    equation 9)."""
 
-    D: Callable[[Any, Any, Any], Any]  # terms_D of (loss, real, fake)
-    G: Callable[[Any, Any], Any]  # terms_G of (loss, fake)
-    score: Callable[[Any], Any]
+    name = "least-squares"
+
+    def terms_D(self, real: np.ndarray, fake: np.ndarray) -> np.ndarray:
+        return 0.5 * (real - 1) ** 2 + 0.5 * fake**2
+
+    def terms_G(self, fake: np.ndarray) -> np.ndarray:
+        return 0.5 * (fake - 1) ** 2
+
+    def slopes_D(self, real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return real - 1, fake
+
+    def slopes_G(self, fake: np.ndarray) -> np.ndarray:
+        return fake - 1
+
+    def signal(self, D_G_z: float) -> float:
+        return min(1.0, abs(1 - D_G_z))
+
+    @property
+    def optimum(self) -> tuple[float, str]:
+        return self.scale_D / 4, f"{self.scale_D / 4:g}"  # both outputs are 1/2
 
 
-LOSSES: dict[str, type[Loss]] = {kind.name: kind for kind in (BinaryCrossEntropy, Margin)}
+@dataclass(frozen=True)
+class Hinge(Loss):
+    """terms_D = max(0, 1 - o_real) + max(0, 1 + o_fake), terms_G = -o_fake (Lim and Ye 2017,
+    equations 3 and 4 with the constants of section 3). At the corners the derivative is 0."""
+
+    name = "hinge"
+    signed = True
+
+    def terms_D(self, real: np.ndarray, fake: np.ndarray) -> np.ndarray:
+        return np.maximum(1 - real, 0) + np.maximum(1 + fake, 0)
+
+    def terms_G(self, fake: np.ndarray) -> np.ndarray:
+        return -fake
+
+    def slopes_D(self, real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return -(real < 1).astype(real.dtype), (fake > -1).astype(fake.dtype)
+
+    def slopes_G(self, fake: np.ndarray) -> np.ndarray:
+        return -np.ones_like(fake)
+
+    @property
+    def optimum(self) -> tuple[float, str]:
+        return 2 * self.scale_D, f"{2 * self.scale_D:g}"  # both outputs are 0
+
+
+KINDS = (BinaryCrossEntropy, Margin, LeastSquares, Hinge)
+LOSSES: dict[str, type[Loss]] = {kind.name: kind for kind in KINDS}
 
 
 def _choose(name: str, value: str, *choices: str) -> None:

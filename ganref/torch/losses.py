@@ -6,8 +6,8 @@ from typing import Any
 
 import torch.nn.functional as F
 
-from ganref.spec.formulas import pairs
-from ganref.spec.losses import BinaryCrossEntropy, Loss, Margin, Terms
+from ganref.spec.formulas import Terms, pairs
+from ganref.spec.losses import BinaryCrossEntropy, Hinge, LeastSquares, Loss, Margin
 
 from .framework import Tensor
 
@@ -46,6 +46,16 @@ LOSSES: dict[type[Loss], Terms] = {
     Margin: Terms(
         D=lambda loss, real, fake: real + F.relu(loss.margin - fake),
         G=lambda loss, fake: fake,
+        score=lambda outputs: outputs,
+    ),
+    LeastSquares: Terms(
+        D=lambda loss, real, fake: 0.5 * (real - 1) ** 2 + 0.5 * fake**2,
+        G=lambda loss, fake: 0.5 * (fake - 1) ** 2,
+        score=lambda outputs: outputs,
+    ),
+    Hinge: Terms(
+        D=lambda loss, real, fake: F.relu(1 - real) + F.relu(1 + fake),
+        G=lambda loss, fake: -fake,
         score=lambda outputs: outputs,
     ),
 }

@@ -7,7 +7,7 @@ import pytest
 from native import value_and_gradients
 
 from ganref.spec import formulas
-from ganref.spec.losses import BinaryCrossEntropy, Margin
+from ganref.spec.losses import BinaryCrossEntropy, Hinge, LeastSquares, Margin
 
 RANGE = np.linspace(-100, 100, 2001)  # 0 among them
 EXTREME = np.array([-1e4, -700.0, -90.0, -20.0, 0.0, 20.0, 90.0, 700.0, 1e4])
@@ -18,6 +18,10 @@ LOSSES = {
     "minimax": BinaryCrossEntropy(generator="minimax"),
     "smoothed": BinaryCrossEntropy(real_label=0.9),
     "margin": Margin(margin=1.5),
+    "least-squares": LeastSquares(scale_D=0.5),
+    "least-squares-sum": LeastSquares(reduction="sum"),
+    "hinge": Hinge(),
+    "hinge-sum": Hinge(reduction="sum", scale_D=0.5),
     "margin-sum": Margin(reduction="sum"),
 }
 

@@ -19,7 +19,7 @@ from ganref.spec.layers import (
     LeakyReLU,
     Reshape,
 )
-from ganref.spec.losses import BinaryCrossEntropy, Margin
+from ganref.spec.losses import LOSSES, BinaryCrossEntropy, Loss, Margin
 from ganref.spec.serial import from_dict, to_dict
 
 COUNTS = {
@@ -168,6 +168,20 @@ def test_tabs_are_data() -> None:
         assert changed.networks[0].name == "generator"
     assert ganref.with_tab(dcgan, "aligned") is dcgan
     assert dataclasses.replace(dcgan) == dcgan
+
+
+@pytest.mark.parametrize("kind", LOSSES.values())
+def test_a_loss_knows_where_it_ends_and_what_it_passes_on(kind: type[Loss]) -> None:
+    """`optimum` is L_D where D scores all alike as well as it can; `signal` the slope left to G."""
+    loss, o = kind("mean", 0.5), np.linspace(-3, 3, 60001)
+    if loss.optimum:
+        lowest = 0.5 * loss.terms_D(o, o).min()
+        assert lowest == pytest.approx(loss.optimum[0], abs=1e-7)
+    at = np.array([-2.0, 0.3])
+    slopes = np.abs(loss.slopes_G(at))
+    if not loss.energy:
+        signals = [loss.signal(float(score)) for score in loss.score(at)]
+        assert np.minimum(slopes, 1) == pytest.approx(signals)
 
 
 # A loss as it was written while all kinds had the fields of all.
