@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ganref.data import Dataset, load
-from ganref.metrics import features, report
+from ganref.metrics import features, fidelity, report
 from ganref.metrics.distances import frechet_gaussian
 from ganref.spec import UserError, recipe
 
@@ -165,10 +165,10 @@ def test_frechet_distance_of_gaussian_features() -> None:
     fake = rng.normal(size=(20_000, 3)) * 2 + [3, 0, 0]
     expected = frechet_gaussian(np.zeros(3), np.eye(3), np.array([3.0, 0, 0]), 4 * np.eye(3))
     assert expected == 12
-    assert features.frechet_distance(real, fake) == pytest.approx(expected, rel=0.02)
-    assert features.frechet_distance(real, real) == pytest.approx(0, abs=1e-10)
+    assert fidelity.frechet_distance(real, fake) == pytest.approx(expected, rel=0.02)
+    assert fidelity.frechet_distance(real, real) == pytest.approx(0, abs=1e-10)
     with pytest.raises(UserError, match="3 features need at least 4 samples, not 3"):
-        features.frechet_distance(real, fake[:3])
+        fidelity.frechet_distance(real, fake[:3])
 
 
 def test_kernel_distance_agrees_with_the_sums_written_out() -> None:
@@ -181,7 +181,7 @@ def test_kernel_distance_agrees_with_the_sums_written_out() -> None:
     within = sum(k(x[i], x[j]) + k(y[i], y[j]) for i, j in pairs) / 30
     expected = within - 2 * sum(k(a, b) for a in x for b in y) / 36
     # Subsets of everything are all the same.
-    value, interval = features.kernel_distance(x, y, generator(), subsets=3)
+    value, interval = fidelity.kernel_distance(x, y, generator(), subsets=3)
     assert value == pytest.approx(expected)
     assert interval == pytest.approx((expected, expected))
 
@@ -189,7 +189,7 @@ def test_kernel_distance_agrees_with_the_sums_written_out() -> None:
 def test_kernel_distance_is_unbiased() -> None:
     rng = generator(5)
     values = [
-        features.kernel_distance(*rng.normal(size=(2, 40, 4)), generator=rng, subsets=1)[0]
+        fidelity.kernel_distance(*rng.normal(size=(2, 40, 4)), generator=rng, subsets=1)[0]
         for _ in range(400)
     ]
     assert abs(np.mean(values)) < 4 * np.std(values) / 20
@@ -197,7 +197,7 @@ def test_kernel_distance_is_unbiased() -> None:
     x, y = rng.normal(size=(4000, 1)), rng.normal(size=(4000, 1)) + 1
     # k = 1 + 3ab + 3a²b² + a³b³: the squared differences of the moments, weighted.
     expected = 3 * 1**2 + 3 * (2 - 1) ** 2 + (4 - 0) ** 2
-    assert features.kernel_distance(x, y, rng, 5, 4000)[0] == pytest.approx(expected, rel=0.15)
+    assert fidelity.kernel_distance(x, y, rng, 5, 4000)[0] == pytest.approx(expected, rel=0.15)
 
 
 def test_precision_and_recall_agree_with_loops() -> None:
@@ -214,18 +214,18 @@ def test_precision_and_recall_agree_with_loops() -> None:
 
     expected = (share(fake, real), share(real, fake))
     assert expected[0] != expected[1]
-    assert features.precision_recall(real, fake) == pytest.approx(expected)
+    assert fidelity.precision_recall(real, fake) == pytest.approx(expected)
     with pytest.raises(UserError, match="at least 3 others, not 2"):
-        features.precision_recall(real, fake[:3])
+        fidelity.precision_recall(real, fake[:3])
 
 
 def test_precision_and_recall_tell_collapse_from_noise() -> None:
     rng = generator(7)
     real = rng.normal(size=(500, 2))
-    precision, recall = features.precision_recall(real, rng.normal(size=(500, 2)) * 0.01)
+    precision, recall = fidelity.precision_recall(real, rng.normal(size=(500, 2)) * 0.01)
     assert precision == 1
     assert recall < 0.1
-    precision, recall = features.precision_recall(real, rng.uniform(-30, 30, (500, 2)))
+    precision, recall = fidelity.precision_recall(real, rng.uniform(-30, 30, (500, 2)))
     assert precision < 0.1
     assert recall > 0.9
 

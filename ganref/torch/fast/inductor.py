@@ -17,21 +17,19 @@ import os
 import shutil
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ganref.spec import layers as spec
-from ganref.spec.optimiser import Adam as AdamSpec
 from ganref.spec.schema import Recipe
 
 from .. import steps
-from ..layers import Network
 from ..optim import Adam
 from ..steps import PlainSteps
+from .traced import cut, example_inputs, joined, networks, products_as_loops
 
 COMPILED = {spec.Dense, spec.LeakyReLU, spec.Tanh, spec.Sigmoid, spec.Dropout, spec.Reshape,
             spec.Flatten}  # fmt: skip
@@ -39,8 +37,6 @@ COMPILED = {spec.Dense, spec.LeakyReLU, spec.Tanh, spec.Sigmoid, spec.Dropout, s
 MOST_FLOPS = 200_000
 # Compiling takes four seconds, of which each step gives some 350 µs back.
 WORTH_STEPS = 12_500
-# Matrix products up to this many multiply-accumulates become loops in the compiled function.
-SMALL_PRODUCT = 2048
 STEP_OPTIONS = {
     # One thread and no vectors: the loops are a few numbers long, and what is left out here is
     # most of the compiler's work.
@@ -124,7 +120,7 @@ def compile_steps(
     from torch.fx.experimental.proxy_tensor import make_fx
     from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
-    (net_D, update_D), (net_G, update_G) = _networks(recipe, dtype)
+    (net_D, update_D), (net_G, update_G) = networks(recipe, dtype)
 
     def step(state_D: Tensor, state_G: Tensor, coefficients: Tensor, X: Tensor, Z: Tensor,
              *more: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
@@ -138,8 +134,10 @@ def compile_steps(
 
     # The shape environment is never used, but without one the result would not be cached on disk.
     fake = FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv())
-    inputs = [fake.from_tensor(t, static_shapes=True) for t in _inputs(recipe, dtype, batch_size)]
-    graph = make_fx(step, _products_as_loops())(*inputs)
+    inputs = [
+        fake.from_tensor(t, static_shapes=True) for t in example_inputs(recipe, dtype, batch_size)
+    ]
+    graph = make_fx(step, products_as_loops())(*inputs)
     options = STEP_OPTIONS | (THOROUGH if thorough else {})
     with (
         _wrapper(thorough),
@@ -169,7 +167,7 @@ class CompiledSteps:
         networks end up as k eager steps would leave them."""
         if (step := self._compiled(X)) is None:
             return self.plain(X, Z, Z_G, masks)
-        state_D, state_G = (torch.stack([_flat(own) for own in _rows(t)]) for t in self.trainers)
+        state_D, state_G = (torch.stack([joined(own) for own in _rows(t)]) for t in self.trainers)
         more = [*([] if Z_G is None else [Z_G]), *(masks[name] for name in self.recipe.masks())]
         coefficients = _coefficients(self.recipe, *self.trainers, X)
         rows = X.new_empty(len(X), 5)
@@ -180,7 +178,7 @@ class CompiledSteps:
         for trainer, state, n in zip(self.trainers, (state_D, state_G), per_step, strict=True):
             trainer.set_steps(trainer.steps + len(X) * n)
             for tensors, flat in zip(_rows(trainer), state, strict=True):
-                for tensor, part in zip(tensors, _split(flat, tensors), strict=True):
+                for tensor, part in zip(tensors, cut(flat, tensors), strict=True):
                     tensor.detach().copy_(part)
         return rows
 
@@ -191,51 +189,6 @@ class CompiledSteps:
             except Exception as error:  # a compiler is never required, and fails in many ways
                 self.why = f"it failed: {' '.join(str(error).split())[:200]}"
         return None
-
-
-class _Update:
-    """Adam on a state (3 or 4, n) of weights, m, v and averages, as operations to be traced: it
-    takes the place of `optim.Adam` in `steps.step`."""
-
-    def __init__(self, network: Network, adam: AdamSpec, ema: float = 0.0) -> None:
-        self.network, self.spec, self.ema = network, adam, ema
-        self.slots = [(module, name) for module in network.modules() for name in module._parameters]
-        self.like = list(network.trained.values())
-
-    def start(self, state: Tensor, coefficients: Sequence[Tensor]) -> None:
-        """Go on from a state; `coefficients` has a row for each update to come."""
-        self.rows, self.coefficients = list(state.unbind()), list(coefficients)
-        self._put()
-
-    @torch.no_grad()
-    def step(self, grads: Sequence[Tensor], batch_size: int) -> None:
-        adam, (w, m, v, *average) = self.spec, self.rows
-        rate, scale, eps = self.coefficients.pop(0).unbind()
-        g = _flat(grads) / batch_size if adam.mean_gradients else _flat(grads)
-        m = adam.beta1 * m + (1 - adam.beta1) * g
-        v = adam.beta2 * v + (1 - adam.beta2) * (g * g)
-        w = w - rate * m / (v.sqrt() * scale + eps)
-        self.rows = [w, m, v, *(a + (1 - self.ema) * (w - a) for a in average)]
-        self._put()
-
-    def _put(self) -> None:
-        parts = [part.detach().requires_grad_() for part in _split(self.rows[0], self.like)]
-        self.network.trained = dict(zip(self.network.trained, parts, strict=True))
-        for (module, name), part in zip(self.slots, parts, strict=True):
-            module._parameters[name] = part  # type: ignore[assignment]
-
-
-def _networks(recipe: Recipe, dtype: torch.dtype) -> list[tuple[Network, Any]]:
-    """D and G with what will stand in for their trainers; the weights are put in while tracing."""
-    pairs = []
-    for network, adam, ema in (
-        (recipe.discriminator, recipe.adam_D, 0.0),
-        (recipe.generator, recipe.adam_G, recipe.ema),
-    ):
-        zeros = {p.name: np.zeros(p.shape) for p in network.params}
-        net = Network(network, zeros, dtype, "cpu")
-        pairs.append((net, _Update(net, adam, ema)))
-    return pairs
 
 
 def _coefficients(recipe: Recipe, trainer_D: Adam, trainer_G: Adam, like: Tensor) -> Tensor:
@@ -254,44 +207,3 @@ def _rows(trainer: Adam) -> list[Sequence[Tensor]]:
         trainer.v,
         *([trainer.average] if trainer.ema else []),
     ]
-
-
-def _flat(tensors: Iterable[Tensor]) -> Tensor:
-    return torch.cat([t.detach().reshape(-1) for t in tensors])
-
-
-def _split(flat: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
-    parts = flat.split([t.numel() for t in like])
-    return [part.view(t.shape) for part, t in zip(parts, like, strict=True)]
-
-
-def _inputs(recipe: Recipe, dtype: torch.dtype, batch_size: int) -> list[Tensor]:
-    """Tensors like those that the compiled step will take."""
-    n_G, n_D = (network.num_parameters for network in recipe.networks)
-    shapes: list[tuple[int, ...]] = [
-        (3, n_D),
-        (4 if recipe.ema else 3, n_G),
-        (1 + recipe.G_updates, 3),
-    ]
-    shapes += [(batch_size, *recipe.data_shape), (batch_size, *recipe.latent_shape)]
-    if recipe.fresh_Z:
-        shapes.append((recipe.G_updates, batch_size, *recipe.latent_shape))
-    masks = [torch.ones(s, dtype=torch.bool) for s in recipe.masks(batch_size).values()]
-    return [*(torch.zeros(shape, dtype=dtype) for shape in shapes), *masks]
-
-
-def _products_as_loops() -> dict[Any, Callable]:
-    """How operations come apart: as the compiler likes them, and small matrix products as sums of
-    products, which it can merge with their neighbours where a call to BLAS could not be."""
-    from torch._inductor.decomposition import select_decomp_table
-
-    def mm(a: Tensor, b: Tensor) -> Tensor:
-        if a.numel() * b.shape[1] > SMALL_PRODUCT:
-            return NotImplemented
-        return (a[:, :, None] * b).sum(1)
-
-    def addmm(c: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-        return c + torch.mm(a, b) if beta == alpha == 1 else NotImplemented
-
-    aten = torch.ops.aten
-    return {**select_decomp_table(), aten.mm.default: mm, aten.addmm.default: addmm}
