@@ -1,7 +1,7 @@
 """d2l's loop in each framework's own layers, losses and optimiser, with the defaults that its tab
 relies on: what the tabs of the spec are measured against.
 
-Written from the facts of 001 and 002. Each class takes the spec's weights, so that only the
+Written from the facts of d2l.ai's two chapters on GANs. Each class takes the spec's weights, so that only the
 semantics can differ; the networks are the aligned recipe's.
 """
 

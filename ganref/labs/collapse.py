@@ -2,8 +2,8 @@
 
 The plain GAN is the recipe `ring`, small, with a learning rate of D ten times G's, as the toy of
 001 has it: D settles on where samples are now, and G is content with a few modes. Against it, one
-change each: label smoothing (003; Salimans et al. 2016), more updates of G (003's notebook makes
-two), R1 (Mescheder, Geiger and Nowozin 2018); and 000's energy-based GAN with and without its
+change each: label smoothing (T. Silva's introduction; Salimans et al. 2016), more updates of G (its notebook makes
+two), R1 (Mescheder, Geiger and Nowozin 2018); and the energy-based GAN of NYU's course with and without its
 repelling term (Zhao, Mathieu and LeCun 2016, section 2.4). All see the same data and noise.
 """
 

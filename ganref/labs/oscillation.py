@@ -1,6 +1,6 @@
 """Past the equilibrium: what becomes of a GAN that trains on, and what helps.
 
-The Dirac-GAN (`dirac`) circles instead of converging, as its closed forms say; the toy of 001,
+The Dirac-GAN (`dirac`) circles instead of converging, as its closed forms say; d2l.ai's toy,
 trained for 50 times its usual length (`toy`), comes to a stop beside its equilibrium; and a mixture
 at rates far too large has losses that grow without bound. What is tried: smaller learning rates,
 averaging G's weights (Yazıcı et al. 2019), and a gradient penalty on D at the real data (R1;

@@ -1,4 +1,4 @@
-"""The toy of 001 past its usual length, followed epoch by epoch, and with what might help it."""
+"""d2l.ai's toy past its usual length, followed epoch by epoch, and with what might help it."""
 
 from __future__ import annotations
 

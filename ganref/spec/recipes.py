@@ -1,7 +1,7 @@
 """The recipes, as data.
 
-The document that each number comes from stands in `source` (000 to 004, the documents that the
-design names). A number that no document gives is the one of the project that the comment names.
+The document that each number comes from stands in `source`. A number that no document gives is the
+one of the project that the comment names.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def _recipe(name: str, source: str, **fields: Any) -> Recipe:
 
 _GAUSSIAN = _recipe(
     "gaussian",
-    "001",
+    'd2l.ai, "Generative Adversarial Networks"',
     stack="toy",
     data="gaussian",
     data_shape=(2,),
@@ -34,7 +34,7 @@ _GAUSSIAN = _recipe(
 )
 _DCGAN = _recipe(
     "dcgan",
-    "002",
+    'd2l.ai, "Deep Convolutional Generative Adversarial Networks"',
     stack="dcgan64",
     data_shape=(3, 64, 64),
     latent_dim=100,
@@ -47,7 +47,7 @@ _DCGAN = _recipe(
 _NYU_INIT = Init(gamma=Draw("normal", 1.0, 0.02))
 _DCGAN_NYU = _recipe(
     "dcgan-nyu",
-    "000; rates, batch, epochs and initial weights from pytorch/examples",
+    "NYU Deep Learning, week 9; rates, batch, epochs and initial weights from pytorch/examples",
     stack="dcgan-nyu",
     data_shape=(3, 64, 64),
     latent_dim=100,
@@ -61,7 +61,7 @@ _DCGAN_NYU = _recipe(
 )
 _DCGAN32 = _recipe(
     "dcgan32",
-    "003; epochs ours",
+    'T. Silva, "An intuitive introduction to Generative Adversarial Networks"; epochs ours',
     stack="dcgan32",
     data_shape=(1, 32, 32),
     latent_dim=100,
@@ -75,7 +75,7 @@ _DCGAN32 = _recipe(
 _MLP_INIT = Init(weight=FAN_IN, bias=FAN_IN)
 _MLP = _recipe(
     "mlp",
-    "004",
+    "an introduction to GANs in PyTorch",
     stack="mlp",
     data_shape=(1, 28, 28),
     latent_dim=100,
@@ -95,7 +95,7 @@ _MLP = _recipe(
 )
 _EBGAN = _recipe(
     "ebgan",
-    "000, first section; Zhao, Mathieu and LeCun 2016; sizes and rates ours",
+    "NYU Deep Learning, week 9; Zhao, Mathieu and LeCun 2016; sizes and rates ours",
     stack="ebgan",
     data_shape=(1, 32, 32),
     latent_dim=100,

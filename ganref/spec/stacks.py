@@ -28,7 +28,7 @@ SAME = (1, 2)  # "same" for kernel 5, stride 2 and even sizes, in TensorFlow's s
 
 
 def toy(recipe: Recipe) -> tuple[Network, Network]:
-    """The linear generator and the small tanh discriminator of 001."""
+    """The linear generator and the small tanh discriminator of d2l.ai's toy."""
     (dim,) = _points(recipe)
     generator = [Dense(recipe.latent_dim, dim)]
     discriminator = [Dense(dim, 5), Tanh(), Dense(5, 3), Tanh(), Dense(3, 1)]
@@ -45,7 +45,8 @@ def points(recipe: Recipe) -> tuple[Network, Network]:
 
 
 def mlp(recipe: Recipe) -> tuple[Network, Network]:
-    """Three hidden layers each, doubling in G and halving in D, dropout in D (004)."""
+    """Three hidden layers each, doubling in G and halving in D, dropout in D (an introduction to
+    GANs in PyTorch)."""
     size, act = math.prod(recipe.data_shape), LeakyReLU(recipe.leaky_slope)
     widths = (recipe.width, 2 * recipe.width, 4 * recipe.width)
     generator: list[Layer] = []
@@ -60,7 +61,7 @@ def mlp(recipe: Recipe) -> tuple[Network, Network]:
 
 
 def dcgan64(recipe: Recipe, first_norm: bool = True) -> tuple[Network, Network]:
-    """The 64×64 stack of 002 (k4 s2 p1 blocks, no bias), latent as nz×1×1."""
+    """The 64×64 stack of d2l.ai's DCGAN (k4 s2 p1 blocks, no bias), latent as nz×1×1."""
     channels = _image(recipe, 64)
     w, act = recipe.width, LeakyReLU(recipe.leaky_slope)
     ups = [8 * w, 4 * w, 2 * w, w]
@@ -80,18 +81,20 @@ def dcgan64(recipe: Recipe, first_norm: bool = True) -> tuple[Network, Network]:
 
 
 def dcgan_nyu(recipe: Recipe) -> tuple[Network, Network]:
-    """The stack of 000: that of 002, but without normalisation in D's first block."""
+    """The stack of PyTorch's examples, as the NYU Deep Learning course (week 9) has it: d2l.ai's,
+    but without normalisation in D's first block."""
     return dcgan64(recipe, first_norm=False)
 
 
 def dcgan32(recipe: Recipe) -> tuple[Network, Network]:
-    """The 32×32 stack of 003 (k5 s2 "same", all with bias)."""
+    """The 32×32 stack of T. Silva's introduction (k5 s2 "same", all with bias)."""
     discriminator = [*_encoder32(recipe), Flatten(), Dense(4 * recipe.width * 16, 1)]
     return _pair(recipe, (recipe.latent_dim,), _generator32(recipe), discriminator)
 
 
 def ebgan(recipe: Recipe) -> tuple[Network, Network]:
-    """The cost network is an autoencoder; its size follows the data's (000, first section)."""
+    """The cost network is an autoencoder; its size follows the data's (NYU Deep Learning,
+    week 9, first section)."""
     act = LeakyReLU(recipe.leaky_slope)
     if len(recipe.data_shape) == 1:
         (dim,), w = recipe.data_shape, recipe.width

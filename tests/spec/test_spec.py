@@ -46,7 +46,7 @@ def test_shapes_of_the_sources() -> None:
     assert dcgan.generator.output_shape == (3, 64, 64)
     assert dcgan.generator.shapes[1] == (512, 4, 4)
     assert dcgan.discriminator.output_shape == (1, 1, 1)
-    # The block examples of 002.
+    # The block examples of d2l.ai's DCGAN.
     assert ConvTranspose(3, 20, 4, 2, (1, 1)).out_shape((3, 16, 16)) == (20, 32, 32)
     assert ConvTranspose(3, 20, 4, 1, (0, 0)).out_shape((3, 1, 1)) == (20, 4, 4)
     assert Conv(3, 20, 4, 2, (1, 1)).out_shape((3, 16, 16)) == (20, 8, 8)
