@@ -11,35 +11,30 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from ganref import cli
-from ganref.output import strict_json
-from ganref.output.files import disk_errors
+from ganref.parity.workers import WorkerFailed
 from ganref.spec import Recipe, UserError, recipe
 from ganref.spec.layers import Conv, ConvTranspose, Layer
 from ganref.spec.networks import Network
 
-from . import report
+from . import command
 from .speed.rates import fastest
-from .workers import Failed, Worker
+from .workers import Worker
 
 PASSES = ("forward", "to input", "to weights")
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = cli.Parser(prog="benchmarks.limits", description=__doc__.splitlines()[0])
+    p = command.parser("benchmarks.limits", __doc__, "limits")
     number = cli.positive(int)
     p.add_argument("--recipe", default="dcgan")
     p.add_argument("--batch-size", type=number, default=64)
     p.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
-    p.add_argument("--threads", type=number, help="default all cores")
     p.add_argument("--repeats", type=number, default=10, help="calls of each kernel (default 10)")
-    p.add_argument("--out", type=Path, default=Path("limits"), help="default limits")
     return p
 
 
@@ -102,12 +97,12 @@ def measure(chosen: Recipe, dtype: str, repeats: int) -> list[dict[str, Any]]:
     return rows
 
 
-def products(dtype: str, threads: int) -> dict[str, float]:
+def products(backends: list[str], dtype: str, threads: int) -> dict[str, float]:
     """The rate of each framework's matrix product in FLOP/s, where it is here and has that type."""
     rates = {}
-    for name in ("torch", "tf", "mxnet"):
+    for name in backends:
         with (
-            contextlib.suppress(Failed),
+            contextlib.suppress(WorkerFailed),
             contextlib.closing(Worker(name, "off", threads)) as worker,
         ):
             what = {"dtype": dtype, "device": "cpu", "seconds": 2.0}
@@ -126,7 +121,7 @@ def main(argv: list[str] | None = None) -> int:
     rows = measure(chosen, args.dtype, args.repeats)
     if not rows:
         raise UserError(f"{chosen.name} has no convolutions")
-    rates = products(args.dtype, threads)
+    rates = products(command.chosen_backends(args.backends), args.dtype, threads)
     flops = chosen.flops_per_example * chosen.batch_size
     floor = sum(n * s for row in rows for n, s in zip(row["times"], row["seconds"], strict=True))
     print(f"{'layer':<18}{'GFLOP':>7}  " + "  ".join(f"{name:>18}" for name in PASSES))
@@ -140,13 +135,9 @@ def main(argv: list[str] | None = None) -> int:
     for name, rate in rates.items():
         print(f"at the rate of {name}'s matrix product, {rate / 1e9:,.0f} GFLOP/s: "
               f"{flops / rate * 1e3:.0f} ms")  # fmt: skip
-    result = {"environment": report.environment(threads, "cpu"), "recipe": chosen.name,
-              "batch_size": chosen.batch_size, "dtype": args.dtype, "rows": rows,
-              "flops": flops, "convolutions_s": floor, "matmul_flops_per_s": rates,
-              "load_after": os.getloadavg()}  # fmt: skip
-    with disk_errors(args.out):
-        args.out.mkdir(parents=True, exist_ok=True)
-        (args.out / "limits.json").write_text(strict_json.dumps(result))
+    command.prepare(args.out)
+    found = {"rows": rows, "flops": flops, "convolutions_s": floor, "matmul_flops_per_s": rates}
+    command.write(args.out / "limits.json", args, command.environment(args), **found)
     print(f"written: {args.out / 'limits.json'}")
     return 0
 

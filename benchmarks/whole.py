@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
-import os
 import shutil
 import sys
 import tempfile
@@ -22,28 +20,24 @@ from ganref import cli, data
 from ganref.backend import BACKENDS
 from ganref.draws import batches
 from ganref.draws.weights import initial_weights
-from ganref.output.files import disk_errors
 from ganref.spec import recipe
 
-from . import report
-from .workers import chosen_backends, finish
+from . import command, report
+from .workers import finish
 
 SETTLE = 1.0
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = cli.Parser(prog="benchmarks.whole", description=__doc__.splitlines()[0])
+    p = command.parser("benchmarks.whole", __doc__, "speed")
     number = cli.positive(int)
     p.add_argument("--recipe", default="gaussian")
-    p.add_argument("--backends", help="comma-separated (default: all that are installed)")
     p.add_argument("--steps", type=number, help="default those of the recipe's default run")
     p.add_argument("--compile", choices=("auto", "on", "off"), help="for ganref.train")
-    p.add_argument("--threads", type=number, help="the same for all (default all cores)")
     p.add_argument("--repeats", type=number, default=3, help="of each command (default 3)")
     p.add_argument("--warm", action="store_true", help="keep compilers' caches between repetitions"
                    " (default: nothing was compiled before)")  # fmt: skip
-    p.add_argument("--out", type=Path, default=Path("speed"), help="default speed")
     p.add_argument("--plain-loop", choices=tuple(BACKENDS), help=argparse.SUPPRESS)
     return p
 
@@ -67,7 +61,7 @@ def plain_loop(args: argparse.Namespace) -> int:
 
 def commands(args: argparse.Namespace, threads: int) -> dict[tuple[str, str], list[str]]:
     """The commands by (backend, what): "command" is ours, "plain" the yardstick."""
-    names = chosen_backends(args.backends)
+    names = command.chosen_backends(args.backends)
     more = ["--recipe", args.recipe, "--threads", str(threads)]
     more += ["--steps", str(args.steps)] if args.steps else []
     how = ["--compile", args.compile] if args.compile else []
@@ -81,22 +75,22 @@ def commands(args: argparse.Namespace, threads: int) -> dict[tuple[str, str], li
     return out
 
 
-def run(command: list[str], threads: int, cache: Path) -> tuple[float, str]:
+def run(words: list[str], threads: int, cache: Path) -> tuple[float, str]:
     """(seconds from start to end, the command's last line). A failure is the line `failed: …`."""
     with tempfile.TemporaryDirectory(prefix="ganref-bench-") as folder:
-        done = finish(command, threads, cache, Path(folder))
+        done = finish(words, threads, cache, Path(folder))
     if done.why:
         return done.seconds, f"failed: {done.why}"
     return done.seconds, done.lines[-1] if done.lines else ""
 
 
-def table(result: dict[str, Any]) -> str:
+def table(rows: list[dict[str, Any]]) -> str:
     """All commands for a terminal."""
     lines = [
         f"{'backend':<10}{'command':>10}  {'min..max':<18}{'plain':>10}  {'min..max':<18}×plain"
     ]
-    for name in dict.fromkeys(row["backend"] for row in result["rows"]):
-        own = {row["what"]: row for row in result["rows"] if row["backend"] == name}
+    for name in dict.fromkeys(row["backend"] for row in rows):
+        own = {row["what"]: row for row in rows if row["backend"] == name}
         cells = [f"{name:<10}"]
         for what in ("command", "plain"):
             row = own.get(what)
@@ -110,7 +104,7 @@ def table(result: dict[str, Any]) -> str:
             pairs = zip(own["plain"]["all"], own["command"]["all"], strict=True)
             cells.append(f"{report.spread([slow / fast for slow, fast in pairs])['median']:.2f}")
         lines.append("".join(cells).rstrip())
-    lines += [f"{row['backend']}, {row['what']}: {row['said']}" for row in result["rows"]
+    lines += [f"{row['backend']}, {row['what']}: {row['said']}" for row in rows
               if "seconds" not in row]  # fmt: skip
     return "\n".join(lines)
 
@@ -120,15 +114,14 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     if args.plain_loop:
         return plain_loop(args)
-    threads = args.threads or len(os.sched_getaffinity(0))
+    threads = command.chosen_threads(args.threads)
     recipe(args.recipe)
     todo = commands(args, threads)
-    with disk_errors(args.out):
-        args.out.mkdir(parents=True, exist_ok=True)
+    command.prepare(args.out)
     rows: dict[Any, dict[str, Any]] = {
         key: {"backend": key[0], "what": key[1], "all": []} for key in todo
     }
-    about = report.environment(threads, "cpu")
+    about = command.environment(args)
     shared = Path(tempfile.mkdtemp(prefix="ganref-bench-"))
     try:
         keys = list(todo)
@@ -139,7 +132,7 @@ def main(argv: list[str] | None = None) -> int:
                 time.sleep(SETTLE)
                 cache = shared if args.warm else Path(tempfile.mkdtemp(dir=shared))
                 took, rows[key]["said"] = run(todo[key], threads, cache)
-                print(f"{key[0]}, {key[1]}: {took:.2f} s", file=sys.stderr, flush=True)
+                command.say(f"{key[0]}, {key[1]}: {took:.2f} s")
                 if turn >= 0:
                     rows[key]["all"].append(took)
     finally:
@@ -147,12 +140,8 @@ def main(argv: list[str] | None = None) -> int:
     for row in rows.values():
         if "failed" not in row["said"]:
             row["seconds"] = report.spread(row["all"])
-    about["load_after"] = os.getloadavg()
-    settings = {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items()}
-    result = {"environment": about, "settings": settings, "rows": list(rows.values())}
-    with disk_errors(args.out):
-        (args.out / "whole.json").write_text(json.dumps(result, indent=1))
-    print(table(result))
+    command.write(args.out / "whole.json", args, about, rows=list(rows.values()))
+    print(table(list(rows.values())))
     print(f"written: {args.out / 'whole.json'}")
     return 1 if any("seconds" not in row for row in rows.values()) else 0
 

@@ -11,7 +11,6 @@ anything was warned of, or a run failed.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -19,35 +18,28 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import report
-from benchmarks.speed.rounds import say
-from benchmarks.workers import chosen_backends, finish
+from benchmarks import command, report
+from benchmarks.workers import finish
 from ganref import cli
-from ganref.output import strict_json
-from ganref.output.files import disk_errors
-from ganref.spec import RECIPES, recipe
+from ganref.spec import RECIPES
 from ganref.training import detectors
 from ganref.training.run import RunDirectory
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = cli.Parser(prog="checks.default_runs", description=__doc__.splitlines()[0])
+    p = command.parser("checks.default_runs", __doc__)
     p.add_argument("--recipes", default=",".join(RECIPES), help="comma-separated (default: all)")
-    p.add_argument("--backends", help="comma-separated (default: all that are installed)")
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--threads", type=cli.positive(int), help="the same for all (default all cores)")
-    p.add_argument("--out", type=Path, required=True, help="for the runs, too")
     return p
 
 
 def run(name: str, backend: str, args: argparse.Namespace, threads: int) -> dict[str, Any]:
     """What one default run said, or `why` it failed."""
     folder = args.out / backend / name
-    command = [sys.executable, "-m", "ganref.train", "--recipe", name, "--backend", backend]
+    words = [sys.executable, "-m", "ganref.train", "--recipe", name, "--backend", backend]
     more = ["--seed", str(args.seed), "--threads", str(threads), "--device", "cpu", "--quiet"]
     with tempfile.TemporaryDirectory(prefix="ganref-bench-") as cache:
-        done = finish([*command, *more, "--run-dir", str(folder)], threads, Path(cache))
+        done = finish([*words, *more, "--run-dir", str(folder)], threads, Path(cache))
     row = {"recipe": name, "backend": backend, "wall_s": done.seconds}
     return row | ({"why": done.why} if done.why else margins(RunDirectory.open(folder)))
 
@@ -98,21 +90,16 @@ def table(rows: list[dict[str, Any]]) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Run, print, write; exit code 1 if a default run was warned of or failed."""
     args = parser().parse_args(argv)
-    names = args.recipes.split(",")
-    for name in names:
-        recipe(name)
-    backends = chosen_backends(args.backends)
-    threads = args.threads or len(os.sched_getaffinity(0))
-    with disk_errors(args.out):
-        args.out.mkdir(parents=True, exist_ok=True)
+    names = command.chosen_recipes(args.recipes)
+    backends = command.chosen_backends(args.backends)
+    threads = command.chosen_threads(args.threads)
+    command.prepare(args.out)
     rows = []
     for name in names:
         for backend in backends:
-            say(f"{name} on {backend}")
+            command.say(f"{name} on {backend}")
             rows.append(run(name, backend, args, threads))
-    result = {"environment": report.environment(threads, "cpu"), "seed": args.seed, "rows": rows}
-    with disk_errors(args.out):
-        (args.out / "default_runs.json").write_text(strict_json.dumps(result, indent=1))
+    command.write(args.out / "default_runs.json", args, command.environment(args), rows=rows)
     print(f"{table(rows)}\nwritten: {args.out / 'default_runs.json'}")
     return int(any("why" in row or row["warnings"] for row in rows))
 

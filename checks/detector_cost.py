@@ -9,34 +9,27 @@ anything elsewhere. Exit code 1 if a median is above 1%.
 from __future__ import annotations
 
 import argparse
-import os
 import time
-from pathlib import Path
 from typing import Any
 
-from benchmarks import report
-from benchmarks.speed.rounds import SETTLE, say
-from benchmarks.workers import Failed, Worker, chosen_backends
+from benchmarks import command, report
+from benchmarks.speed.rounds import SETTLE
+from benchmarks.workers import Worker
 from ganref import cli
-from ganref.output import strict_json
-from ganref.output.files import disk_errors
-from ganref.spec import recipe
+from ganref.parity.workers import WorkerFailed
 
 TARGET = 0.01
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = cli.Parser(prog="checks.detector_cost", description=__doc__.splitlines()[0])
+    p = command.parser("checks.detector_cost", __doc__, "detectors")
     number = cli.positive(int)
-    p.add_argument("--backends", help="comma-separated (default: all that are installed)")
     p.add_argument("--recipes", default="gaussian,mlp", help="comma-separated (gaussian,mlp)")
     p.add_argument("--steps", type=number, help="of a turn, rounded up to whole epochs (default:"
                    " 2500 of the toy, 500 of others: two looks at samples)")  # fmt: skip
     p.add_argument("--repeats", type=number, default=7, help="turns of each kind (default 7)")
     p.add_argument("--compile", choices=("auto", "on", "off"), default="on")
-    p.add_argument("--threads", type=number, help="the same for all (default all cores)")
-    p.add_argument("--out", type=Path, default=Path("detectors"), help="default detectors")
     return p
 
 
@@ -61,13 +54,13 @@ def summarise(row: dict[str, Any]) -> None:
 
 def measure(name: str, backends: list[str], args: argparse.Namespace) -> list[dict[str, Any]]:
     """The rows of one recipe. A backend that fails says why in its row."""
-    threads = args.threads or len(os.sched_getaffinity(0))
+    threads = command.chosen_threads(args.threads)
     rows = [{"recipe": name, "backend": b, "with": [], "without": []} for b in backends]
     workers: dict[str, Worker] = {}
     try:
         for row in rows:
             try:
-                say(f"{name} on {row['backend']}: start-up, warm-up")
+                command.say(f"{name} on {row['backend']}: start-up, warm-up")
                 worker = Worker(row["backend"], args.compile, threads, module="checks.timed_loop")
                 workers[row["backend"]] = worker
                 row["version"] = worker.hello["version"]
@@ -76,7 +69,7 @@ def measure(name: str, backends: list[str], args: argparse.Namespace) -> list[di
                 steps = args.steps or (2500 if name == "gaussian" else 500)
                 row["steps"] = -(-steps // epoch) * epoch
                 worker.ask("turn", steps=2 * epoch, watched=True)
-            except Failed as failure:
+            except WorkerFailed as failure:
                 row["why"] = str(failure)
         for turn in range(args.repeats):
             for row in rows[turn % len(rows) :] + rows[: turn % len(rows)]:
@@ -84,9 +77,9 @@ def measure(name: str, backends: list[str], args: argparse.Namespace) -> list[di
                     continue
                 try:
                     rounds(row, workers[row["backend"]], args)
-                except Failed as failure:
+                except WorkerFailed as failure:
                     row["why"] = str(failure)
-            say(f"{name}: round {turn + 1} of {args.repeats}")
+            command.say(f"{name}: round {turn + 1} of {args.repeats}")
     finally:
         for worker in workers.values():
             worker.close()
@@ -119,20 +112,13 @@ def table(rows: list[dict[str, Any]]) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, write; exit code 1 if the detectors cost too much, or a backend failed."""
     args = parser().parse_args(argv)
-    names = args.recipes.split(",")
-    for name in names:
-        recipe(name)
-    backends = chosen_backends(args.backends)
-    with disk_errors(args.out):
-        args.out.mkdir(parents=True, exist_ok=True)
-    about = report.environment(args.threads or len(os.sched_getaffinity(0)), "cpu")
+    names = command.chosen_recipes(args.recipes)
+    backends = command.chosen_backends(args.backends)
+    command.prepare(args.out)
+    about = command.environment(args)
     rows = [row for name in names for row in measure(name, backends, args)]
-    about["load_after"] = os.getloadavg()
     about["versions"] |= {row["backend"]: row["version"] for row in rows if "version" in row}
-    settings = {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items()}
-    result = {"environment": about, "settings": settings, "target": TARGET, "rows": rows}
-    with disk_errors(args.out):
-        (args.out / "detectors.json").write_text(strict_json.dumps(result, indent=1))
+    command.write(args.out / "detectors.json", args, about, target=TARGET, rows=rows)
     print(table(rows))
     print(f"written: {args.out / 'detectors.json'}")
     dear = [row for row in rows if "share" not in row or row["share"]["median"] > TARGET]

@@ -21,16 +21,17 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.workers import chosen_backends
+from benchmarks.command import chosen_backends
 from ganref import cli
 from ganref.training.checkpoint import load_latest
 
-RUNS = {
-    "numpy": ["--backend", "numpy", "--steps", "4000"],
-    "torch": ["--backend", "torch", "--steps", "4000"],
-    "tf": ["--backend", "tf", "--steps", "20000"],
-    "mxnet": ["--backend", "mxnet", "--steps", "4000"],
-}
+STEPS = {"tf": 20_000}  # a run has to last long enough to be killed; others make
+USUAL_STEPS = 4_000
+
+
+def run_of(backend: str) -> list[str]:
+    """The options of a backend's run."""
+    return ["--backend", backend, "--steps", str(STEPS.get(backend, USUAL_STEPS))]
 
 
 def command(*args: str) -> list[str]:
@@ -77,7 +78,7 @@ def trial(args: list[str], whole: Path, run: Path, seconds: float, rng: random.R
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = cli.Parser(prog="checks.kill_runs", description=__doc__)
+    p = cli.Parser(prog="checks.kill_runs", description=__doc__.partition("\n\n")[0])
     p.add_argument("--backends", default="numpy,torch", help="comma-separated (numpy,torch)")
     p.add_argument("--trials", type=cli.positive(int), default=100, help="in all (default 100)")
     p.add_argument("--seed", type=int, default=0)
@@ -92,14 +93,14 @@ def main(argv: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="ganref-kill-") as folder:
         for backend in backends:
             whole, began = Path(folder) / f"{backend}-whole", time.monotonic()
-            subprocess.run(command(*RUNS[backend], "--run-dir", str(whole)), check=True,
+            subprocess.run(command(*run_of(backend), "--run-dir", str(whole)), check=True,
                            stdout=subprocess.DEVNULL)  # fmt: skip
             seconds, kills, equal = time.monotonic() - began, 0, 0
             trials = options.trials // len(backends)
             for number in range(trials):
                 run = Path(folder) / f"{backend}-{number:03d}"
                 try:
-                    kills += trial(RUNS[backend], whole, run, seconds, rng)
+                    kills += trial(run_of(backend), whole, run, seconds, rng)
                     equal += 1
                 except (AssertionError, subprocess.CalledProcessError) as error:
                     print(f"{backend}, trial {number}: {error}", flush=True)

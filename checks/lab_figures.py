@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -22,14 +21,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import report
-from benchmarks.speed.rounds import say
-from benchmarks.workers import chosen_backends, finish
+from benchmarks import command, report
+from benchmarks.workers import finish
 from ganref import cli
 from ganref.lab import LABS
 from ganref.labs import vanishing
-from ganref.output import strict_json
-from ganref.output.files import disk_errors
 from ganref.parity.tolerances import promises
 from ganref.spec import UserError
 
@@ -84,22 +80,18 @@ EXPECTED: dict[str, tuple[Expected, ...]] = {
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = cli.Parser(prog="checks.lab_figures", description=__doc__.splitlines()[0])
-    p.add_argument("--backends", help="comma-separated (default: all that are installed)")
+    p = command.parser("checks.lab_figures", __doc__)
     p.add_argument("--labs", default=",".join(LABS), help=f"default {','.join(LABS)}")
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--threads", type=cli.positive(int), help="the same for all (default all cores)")
-    p.add_argument("--out", type=Path, required=True, help="for all that the labs write, too")
     return p
 
 
 def run(lab: str, backend: str, args: argparse.Namespace, threads: int) -> dict[str, Any]:
     """A lab's JSON with `wall_s`, imports and pictures included; or `why` there is none."""
     out = args.out / backend
-    command = [sys.executable, "-m", "ganref.lab", lab, "--backend", backend, "--quiet"]
+    words = [sys.executable, "-m", "ganref.lab", lab, "--backend", backend, "--quiet"]
     more = ["--seed", str(args.seed), "--threads", str(threads), "--device", "cpu"]
     with tempfile.TemporaryDirectory(prefix="ganref-bench-") as cache:
-        done = finish([*command, *more, "--out", str(out)], threads, Path(cache))
+        done = finish([*words, *more, "--out", str(out)], threads, Path(cache))
     about = {"lab": lab, "backend": backend, "wall_s": done.seconds}
     if done.why:
         return about | {"why": done.why}
@@ -189,24 +181,19 @@ def main(argv: list[str] | None = None) -> int:
     for lab in labs:
         if lab not in LABS:
             raise UserError(f"unknown lab {lab!r}; there are {', '.join(LABS)}")
-    backends = chosen_backends(args.backends)
-    threads = args.threads or len(os.sched_getaffinity(0))
-    with disk_errors(args.out):
-        args.out.mkdir(parents=True, exist_ok=True)
+    backends = command.chosen_backends(args.backends)
+    threads = command.chosen_threads(args.threads)
+    command.prepare(args.out)
     rows = []
     for lab in labs:
         for backend in backends:
-            say(f"{lab} on {backend}")
+            command.say(f"{lab} on {backend}")
             rows.append(run(lab, backend, args, threads))
     judge(rows)
     stated = {lab: [asdict(item) for item in EXPECTED[lab]] for lab in labs}
     kept = [{k: v for k, v in row.items() if k != "figures"} for row in rows]
-    result = {
-        "environment": report.environment(threads, "cpu"), "seed": args.seed, "stated": stated,
-        "limit_s": LIMIT, "rows": kept,
-    }  # fmt: skip
-    with disk_errors(args.out):
-        (args.out / "labs.json").write_text(strict_json.dumps(result, indent=1))
+    found = {"stated": stated, "limit_s": LIMIT, "rows": kept}
+    command.write(args.out / "labs.json", args, command.environment(args), **found)
     late = slow(rows)
     print("\n".join([table(rows), *late, f"written: {args.out / 'labs.json'}"]))
     return int(bool(late) or any("why" in row or not row["agrees"] for row in rows))

@@ -9,11 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.speed.measure import serve
 from ganref import data
 from ganref.backend import load_backend
 from ganref.draws.weights import initial_weights
 from ganref.labs import fresh_state
+from ganref.parity.workers import serve
 from ganref.spec import recipe
 from ganref.training import detectors, loop
 from ganref.training.run import Config, Options, RunDirectory
@@ -105,4 +105,4 @@ class Loop:
 
 
 if __name__ == "__main__":
-    serve(Loop)
+    serve(lambda backend, compile, threads: Loop(backend, compile, int(threads)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Protocol, cast
@@ -157,6 +158,15 @@ class Backend(Protocol):
 
     def set_threads(self, threads: int) -> None:
         """How many cores the framework may use."""
+
+    def matmul(
+        self, a: np.ndarray, b: np.ndarray, dtype: str = "float32", device: str = "cpu"
+    ) -> Callable[[], Any]:
+        """A function that makes the product of two square matrices in that precision, to its
+        end."""
+
+    def peak_memory(self, device: str) -> int | None:
+        """The most bytes that were in use on a GPU; None where nobody counts."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """d2l's loop in each framework's own layers, losses and optimiser, with the defaults that its tab
 relies on: what the tabs of the spec are measured against.
 
-Written from the facts of d2l.ai's two chapters on GANs. Each class takes the spec's weights, so that only the
-semantics can differ; the networks are the aligned recipe's.
+Written from the facts of d2l.ai's two chapters on GANs. Each class takes the spec's weights, so
+that only the semantics can differ; the networks are the aligned recipe's.
 """
 
 from __future__ import annotations

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,34 +12,27 @@ from ganref.output.files import disk_errors
 from ganref.spec import Recipe, UserError, recipe
 from ganref.spec.precision import DTYPES
 
-from .. import report
-from ..workers import chosen_backends
+from .. import command, report
 from . import charts, gate, rounds
 from .measure import COMPILE
-from .rounds import say
 
 MODES = ("plain", *COMPILE)
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = cli.Parser(prog="benchmarks.speed", description=__doc__)
+    p = command.parser("benchmarks.speed", __doc__, "speed")
     number = cli.positive(int)
     p.add_argument("--recipes", default="gaussian", help="comma-separated (default gaussian)")
-    p.add_argument("--backends", help="comma-separated (default: all that are installed; NumPy "
-                   "where there are no convolutions)")  # fmt: skip
     p.add_argument("--modes", default="plain,fast", help=f"of {', '.join(MODES)} (plain,fast)")
     p.add_argument("--batch-sizes", help="comma-separated (default the recipe's)")
     p.add_argument("--widths", help="comma-separated (default the recipe's)")
     p.add_argument("--device", default="cpu", help="cpu, cuda or cuda:i (default cpu)")
     p.add_argument("--dtype", default="float32", choices=DTYPES)
-    p.add_argument("--threads", type=number, help="the same for all (default all cores)")
     p.add_argument("--repeats", type=number, default=7, help="turns of each variant (default 7)")
     p.add_argument("--seconds", type=cli.positive(float), default=1.0,
                    help="length of a turn, one call at least (default 1)")  # fmt: skip
-    p.add_argument("--seed", type=int, default=0)
     p.add_argument("--input", action="store_true", help="also how long the loop waits for draws")
-    p.add_argument("--out", type=Path, default=Path("speed"), help="default speed")
     return p
 
 
@@ -64,8 +55,8 @@ def variants(args: argparse.Namespace, shape: Recipe) -> list[tuple[str, str]]:
     for mode in modes:
         if mode not in MODES:
             raise UserError(f"unknown mode {mode!r}; there are {', '.join(MODES)}")
-    names = chosen_backends(args.backends)
-    if not args.backends and shape.convolves:
+    names = command.chosen_backends(args.backends)
+    if not args.backends and shape.convolves:  # NumPy's are there to be read
         names.remove("numpy")
     out = [(name, mode) for name in names if name != "numpy" for mode in modes]
     # NumPy compiles nothing: it has one mode, the last of those asked for.
@@ -90,8 +81,7 @@ def main(argv: list[str] | None = None) -> int:
         device, args.dtype, threads, args.repeats, args.seconds, args.seed, args.input
     )
     todo = [(shape, variants(args, shape)) for shape in shapes(args)]
-    with disk_errors(args.out):
-        args.out.mkdir(parents=True, exist_ok=True)
+    command.prepare(args.out)
     result: dict[str, Any] = {
         "environment": report.environment(threads, device),
         "settings": {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items()},
@@ -99,14 +89,14 @@ def main(argv: list[str] | None = None) -> int:
         "rows": [],
     }
     if warning := report.busy(result["environment"]["load_before"], threads):
-        say(warning)
+        command.say(warning)
     with tempfile.TemporaryDirectory(prefix="ganref-bench-") as folder:
         judge = gate.Gate(Path(folder), threads, args.seed)
         for shape, asked in todo:
             rows = rounds.measure(shape, asked, how, judge, result["matmul_flops_per_s"])
             report.add_ratios(rows)
             result["rows"] += rows
-            _write(result, args.out)
+            _write(result, args)
     with disk_errors(args.out):
         charts.bars(args.out / "speed.png", result)
         curves = charts.curves(args.out / "curves.png", result)
@@ -117,7 +107,7 @@ def main(argv: list[str] | None = None) -> int:
     return 1 if any("why" in row for row in result["rows"]) else 0
 
 
-def _write(result: dict[str, Any], out: Path) -> None:
+def _write(result: dict[str, Any], args: argparse.Namespace) -> None:
     """Everything so far, against the best matrix product so far."""
     best = max((max(found) for found in result["matmul_flops_per_s"].values() if found), default=0)
     for row in result["rows"]:
@@ -125,9 +115,8 @@ def _write(result: dict[str, Any], out: Path) -> None:
             report.summarise(row, best)
         if "version" in row:
             result["environment"]["versions"][row["backend"]] = row["version"]
-    result["environment"]["load_after"] = os.getloadavg()
-    with disk_errors(out):
-        (out / "speed.json").write_text(json.dumps(result, indent=1))
+    parts = {name: part for name, part in result.items() if name not in ("environment", "settings")}
+    command.write(args.out / "speed.json", args, result["environment"], **parts)
 
 
 if __name__ == "__main__":

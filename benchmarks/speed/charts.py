@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-# One colour for each backend; the plain loop has a pale version of it.
-COLOURS = {"numpy": "#6b6b6b", "torch": "#d9541e", "tf": "#1f6fb4", "mxnet": "#3a923a"}
+from ganref.backend import BACKENDS
+from ganref.output.canvas import colours
+
 LOOKS = {"plain": (0.35, "", ":"), "off": (0.6, "//", "-."), "auto": (0.8, "..", "--"),
          "fast": (1.0, "", "-"), "bfloat16": (0.7, "xx", "-.")}  # fmt: skip
 WIDE = 8.0  # a logarithmic scale where the fastest is so many times as fast as the slowest
@@ -97,7 +98,7 @@ def _bar(axes: Any, place: float, row: dict[str, Any]) -> None:
     speed = row["examples_per_s"]
     opacity, hatch, _ = LOOKS[row["mode"]]
     low, high = speed["median"] - speed["min"], speed["max"] - speed["median"]
-    axes.bar(place, speed["median"], width=0.9, color=COLOURS[row["backend"]], alpha=opacity,
+    axes.bar(place, speed["median"], width=0.9, color=_colour(row["backend"]), alpha=opacity,
              hatch=hatch, edgecolor="white")  # fmt: skip
     axes.errorbar(place, speed["median"], [[low], [high]], color="black", lw=1, capsize=3)
     ratio = f"\n{_times(row['ratio']['median'])}" if "ratio" in row else ""
@@ -113,7 +114,7 @@ def _curve_panel(axes: Any, axis: str, rows: list[dict[str, Any]]) -> None:
         own.sort(key=lambda r: r[axis])
         x = [r[axis] for r in own]
         y = np.array([[r["examples_per_s"][k] for r in own] for k in ("min", "median", "max")])
-        style, colour = LOOKS[mode][2], COLOURS[backend]
+        style, colour = LOOKS[mode][2], _colour(backend)
         look = {"ls": style, "color": colour, "marker": "o", "ms": 4, "lw": 1.4, "capsize": 2}
         whiskers = [y[1] - y[0], y[2] - y[1]]
         axes.errorbar(x, y[1], whiskers, elinewidth=0.8, label=f"{backend}, {mode}", **look)
@@ -153,6 +154,12 @@ def _footer(result: dict[str, Any]) -> str:
         f"{where}, {threads}, {asked['dtype']}; medians of {asked['repeats']} "
         "interleaved repetitions, whiskers from slowest to fastest"
     )
+
+
+def _colour(backend: str) -> str:
+    """One for each backend, whichever are drawn; the plain loop has a pale version of it."""
+    names = list(BACKENDS)
+    return dict(zip(names, colours(len(names)), strict=True))[backend]
 
 
 def _size(row: dict[str, Any]) -> tuple[int, int | None]:

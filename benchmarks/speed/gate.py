@@ -29,9 +29,10 @@ import numpy as np
 
 from ganref.data import Dataset
 from ganref.parity.tolerances import promise
+from ganref.parity.workers import WorkerFailed
 from ganref.spec import Recipe
 
-from ..workers import Failed, Worker
+from ..workers import Worker
 from . import jobs
 
 Losses = dict[str, Any]  # {"loss_D": [...], "loss_G": [...]}, one number per step
@@ -142,7 +143,7 @@ class Gate:
     ) -> list[dict[str, Any]]:
         """The verdicts on a variant before it is built for timing, in a process of its own.
 
-        Raises Failed if it does not compute, or refuses, what it is asked for."""
+        Raises WorkerFailed if it does not compute, or refuses, what it is asked for."""
         plain = mode == "plain"
         exams = [narrow_job(recipe, dataset, device, self.seed, plain)]
         wide = gentle(recipe.replace(batch_size=oracle_batch(recipe)))
@@ -164,7 +165,7 @@ class Gate:
     def verdict(
         self, path: Path, job: jobs.Job, plain: bool, found: Losses, first_loss: bool = False
     ) -> dict[str, Any]:
-        """What NumPy says about losses found for the job saved at `path`. Raises Failed."""
+        """What NumPy says about losses found for the job saved at `path`. Raises WorkerFailed."""
         if path not in self._oracle:
             kinds = ["float64", "float32"] if job.dtype == "float32" else ["float64"]
             self._oracle[path] = [
@@ -196,10 +197,10 @@ class Gate:
 
 
 def require(verdicts: list[dict[str, Any]]) -> None:
-    """Raises Failed, with the numbers, unless all verdicts are good."""
+    """Raises WorkerFailed, with the numbers, unless all verdicts are good."""
     for v in verdicts:
         if not v["passed"]:
-            raise Failed(
+            raise WorkerFailed(
                 f"fails the parity gate: losses differ by {v['difference']:.1e} > "
                 f"{v['tolerance']:.0e} within {v['steps']} steps in {v['dtype']} "
                 f"(width {v['width']}, batch {v['batch_size']})"

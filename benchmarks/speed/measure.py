@@ -1,19 +1,15 @@
 """python -m benchmarks.speed.measure BACKEND MODE: a process that holds one variant and times it.
 
-It reads one JSON question a line on stdin and answers each with a JSON line on stdout; between
-two questions it does nothing, so that other variants can have the machine. `benchmarks.workers`
-is the other end. Nothing here imports more than the variant needs.
+It answers what `benchmarks.workers` asks; between two questions it does nothing, so that other
+variants can have the machine. Nothing here imports more than the variant needs.
 """
 
 from __future__ import annotations
 
 import importlib
 import itertools
-import json
-import os
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +17,7 @@ import numpy as np
 
 from ganref.backend import load_backend
 from ganref.draws.weights import initial_weights
+from ganref.parity.workers import serve
 from ganref.spec import UserError
 from ganref.spec.precision import storage
 from ganref.spec.state import state_shapes
@@ -79,7 +76,10 @@ class Variant:
 
     def memory(self) -> dict[str, Any]:
         """The process's peak of resident memory, and the device's, in bytes."""
-        return {"peak_memory": _peak_memory(), "device_memory": self._device_memory()}
+        return {
+            "peak_memory": _peak_memory(),
+            "device_memory": self.module.peak_memory(self.job.device),
+        }
 
     def waiting(self, seconds: float) -> dict[str, Any]:
         """How long the training loop waits for its draws, and how long it trains."""
@@ -108,7 +108,7 @@ class Variant:
         """The best rate of this framework's matrix product, in FLOP/s."""
         from . import rates
 
-        return {"flops_per_s": rates.best(self.backend, dtype, device, seconds)}
+        return {"flops_per_s": rates.best(self.module, dtype, device, seconds)}
 
     def _load(self, job: str) -> None:
         from . import jobs
@@ -158,20 +158,6 @@ class Variant:
     def _losses(losses: np.ndarray) -> dict[str, Any]:
         return {"loss_D": losses[0].tolist(), "loss_G": losses[1].tolist()}
 
-    def _device_memory(self) -> int | None:
-        if self.job.device == "cpu":
-            return None
-        if self.backend == "torch":
-            import torch
-
-            return int(torch.cuda.max_memory_allocated())
-        if self.backend == "tf":
-            import tensorflow as tf
-
-            name = self.job.device.replace("cuda", "GPU")
-            return int(tf.config.experimental.get_memory_info(name)["peak"])
-        return None
-
 
 def _peak_memory() -> int:
     # Not getrusage's ru_maxrss: Linux lets a new program inherit that of the one that started it.
@@ -181,25 +167,5 @@ def _peak_memory() -> int:
     raise OSError("the kernel does not say VmHWM")
 
 
-def serve(make: Callable[[str, str, int], Any]) -> None:
-    """Answer questions with the methods of what `make` makes, until there are no more."""
-    backend, mode, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    # What a library prints must not end up among the answers.
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-
-    def answer(content: dict[str, Any]) -> None:
-        answers.write(json.dumps(content) + "\n")
-
-    try:
-        variant = make(backend, mode, threads)
-        answer(variant.hello())
-        for line in sys.stdin:
-            question = json.loads(line)
-            answer(getattr(variant, question.pop("do"))(**question))
-    except (UserError, ImportError, NotImplementedError, MemoryError) as error:
-        answer({"refused": " ".join(f"{error or type(error).__name__}".split())})
-
-
 if __name__ == "__main__":
-    serve(Variant)
+    serve(lambda backend, mode, threads: Variant(backend, mode, int(threads)))

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import importlib.util
 import os
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,9 +15,11 @@ from typing import Any
 from tqdm import tqdm
 
 from ganref import data
+from ganref.parity.workers import WorkerFailed
 from ganref.spec import Recipe
 
-from ..workers import Failed, Worker
+from .. import command
+from ..workers import Worker
 from . import gate, jobs
 from .measure import COMPILE
 
@@ -60,13 +61,13 @@ def measure(
     rows = [_row(job, how, *variant) for variant in asked]
     try:
         for i, row in enumerate(rows):
-            say(f"{_name(row)}: parity gate")
+            command.say(f"{_name(row)}: parity gate")
             with _reported(row):
                 _require_plain(row)
                 args = row["backend"], row["mode"]
                 row["gate"] = judge.examine(*args, shape, dataset, row["dtype"], how.device)
                 gate.require(row["gate"])
-                say(f"{_name(row)}: start-up, first call, warm-up")
+                command.say(f"{_name(row)}: start-up, first call, warm-up")
                 workers[i] = Worker(*args, how.threads)
                 own = dataclasses.replace(job, dtype=row["dtype"])
                 _build(row, workers[i], paths[row["dtype"]], own, judge)
@@ -74,7 +75,7 @@ def measure(
             if "why" in row and i in workers:
                 workers.pop(i).close()
         for name in dict.fromkeys(row["backend"] for row in rows):
-            with contextlib.suppress(Failed):
+            with contextlib.suppress(WorkerFailed):
                 probes[name] = Worker(name, "off", how.threads)
         _rounds(rows, workers, probes, how, rates)
         for i, worker in workers.items():
@@ -95,7 +96,7 @@ def _rounds(
 ) -> None:
     """Every variant has one turn in every round, each round beginning with another one."""
     alive = [i for i in workers if "why" not in rows[i]]
-    say(f"steady state: {how.repeats} rounds of {len(alive)} variants")
+    command.say(f"steady state: {how.repeats} rounds of {len(alive)} variants")
     with tqdm(total=how.repeats * len(alive), unit="turn", disable=None) as bar:
         for turn in range(how.repeats):
             first = turn % max(1, len(alive))
@@ -110,7 +111,7 @@ def _rounds(
             alive = [i for i in alive if "why" not in rows[i]]
             for name, probe in probes.items():
                 time.sleep(SETTLE)
-                with contextlib.suppress(Failed):
+                with contextlib.suppress(WorkerFailed):
                     what = {"dtype": how.dtype, "device": how.device, "seconds": how.seconds / 4}
                     rates.setdefault(name, []).append(probe.ask("matmul", **what)["flops_per_s"])
 
@@ -135,8 +136,8 @@ def _afterwards(row: dict[str, Any], worker: Worker, how: Settings) -> None:
     if how.input and row["mode"] != "plain" and "why" not in row:
         try:
             found = worker.ask("waiting", seconds=3 * how.seconds)
-        except Failed as failure:
-            say(f"{_name(row)}: its input could not be timed: {failure}")
+        except WorkerFailed as failure:
+            command.say(f"{_name(row)}: its input could not be timed: {failure}")
         else:
             row["input"] = found
             row["input_share"] = found["waiting_s"] / (found["waiting_s"] + found["training_s"])
@@ -160,7 +161,7 @@ def _dtype(how: Settings, mode: str) -> str:
 def _require_plain(row: dict[str, Any]) -> None:
     name = f"benchmarks.speed.plain_{row['backend']}"
     if row["mode"] == "plain" and importlib.util.find_spec(name) is None:
-        raise Failed(f"there is no {name}")
+        raise WorkerFailed(f"there is no {name}")
 
 
 @contextlib.contextmanager
@@ -168,17 +169,12 @@ def _reported(row: dict[str, Any]) -> Iterator[None]:
     """A variant that fails says why in its row; the others go on."""
     try:
         yield
-    except Failed as failure:
+    except WorkerFailed as failure:
         row["why"] = str(failure)
         row["rounds"] = []
-        say(f"{_name(row)}: {failure}")
+        command.say(f"{_name(row)}: {failure}")
 
 
 def _name(row: dict[str, Any]) -> str:
     size = f"batch {row['batch_size']}" + (f", width {row['width']}" if row["width"] else "")
     return f"{row['recipe']} ({size}) on {row['backend']}, {row['mode']}"
-
-
-def say(line: str) -> None:
-    """Progress for whoever watches."""
-    print(line, file=sys.stderr, flush=True)

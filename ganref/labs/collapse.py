@@ -1,10 +1,11 @@
 """A GAN that loses modes of a ring of eight Gaussians, and what its sources name against it.
 
-The plain GAN is the recipe `ring`, small, with a learning rate of D ten times G's, as the toy of
-001 has it: D settles on where samples are now, and G is content with a few modes. Against it, one
-change each: label smoothing (T. Silva's introduction; Salimans et al. 2016), more updates of G (its notebook makes
-two), R1 (Mescheder, Geiger and Nowozin 2018); and the energy-based GAN of NYU's course with and without its
-repelling term (Zhao, Mathieu and LeCun 2016, section 2.4). All see the same data and noise.
+The plain GAN is the recipe `ring`, small, with a learning rate of D ten times G's, as d2l.ai's toy
+has it: D settles on where samples are now, and G is content with a few modes. Against it, one
+change each: label smoothing (T. Silva's introduction; Salimans et al. 2016), more updates of G (its
+notebook makes two), R1 (Mescheder, Geiger and Nowozin 2018); and the energy-based GAN of the NYU
+course with and without its repelling term (Zhao, Mathieu and LeCun 2016, section 2.4). All see the
+same data and noise.
 """
 
 from __future__ import annotations

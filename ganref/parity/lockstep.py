@@ -70,24 +70,24 @@ def compare(
     workers: dict[str, Worker] = {}
     try:
         for name in backends:  # all start at once: importing a framework is half the time
-            workers[name] = Worker(name, threads)
-        for worker in workers.values():
-            _ask(report, worker, ("create", recipe, weights, device, dtype, compile))
+            workers[name] = Worker("ganref.parity.driven", name, str(threads or ""))
+        for name in workers:
+            _ask(report, workers, name, "create", recipe, weights, device, dtype, compile)
         for name, found in _gather(report, workers).items():
             report["versions"][name] = found
         for step in tqdm(range(steps), disable=not progress, unit="step", desc=recipe.name):
             batch = source.draw(range(step, step + 1))
-            for worker in workers.values():
-                _ask(report, worker, ("step", batch))
+            for name in workers:
+                _ask(report, workers, name, "step", batch)
             answers = _gather(report, workers)
             if len(answers) < 2:
                 break
             _judge(report, recipe, step + 1, {n: split_kinds(a) for n, a in answers.items()})
             reference = next(iter(answers))
             if teacher_forced and step + 1 < steps:
-                for name, worker in workers.items():
+                for name in workers:
                     if name != reference:
-                        _ask(report, worker, ("load", answers[reference]["state"]))
+                        _ask(report, workers, name, "load", answers[reference]["state"])
                 _gather(report, {n: w for n, w in workers.items() if n != reference})
     finally:
         for worker in workers.values():
@@ -112,11 +112,11 @@ def _empty_report(
     }  # fmt: skip
 
 
-def _ask(report: dict[str, Any], worker: Worker, message: tuple[Any, ...]) -> None:
+def _ask(report: dict[str, Any], workers: dict[str, Worker], name: str, *message: Any) -> None:
     try:
-        worker.send(message)
+        workers[name].send(*message)
     except WorkerFailed as failure:
-        report["died"][worker.backend] = str(failure)
+        report["died"][name] = str(failure)
 
 
 def _gather(report: dict[str, Any], workers: dict[str, Worker]) -> dict[str, Any]:

@@ -1,102 +1,125 @@
-"""A backend in a process of its own, driven step by step over a pipe."""
+"""Programs in processes of their own that answer questions: for `compare` and the benchmarks.
+
+A question names a method and its arguments. Questions and answers are pickled, and only between a
+program and its own child.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
+import pickle
+import select
+import subprocess
+import sys
 import tempfile
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from ..backend import load_backend
 from ..spec import UserError
-from ..spec.steps import Trace
+
+ROOT = Path(__file__).parents[2]  # of the package, for the child to find the same one
 
 
 class WorkerFailed(Exception):
-    """The process is gone, or its backend raised; the message holds its last words."""
+    """The process is gone, does not answer, or refused; the message holds its last words."""
 
 
 class Worker:
-    """One backend's process, with so many threads or as OMP_NUM_THREADS says. Forking a process
-    that has used TensorFlow or threads hangs the child, so it is spawned."""
+    """The process `python -m module args...`, with `env` beside this one's environment; it has
+    `timeout` seconds for an answer, None for as long as it takes."""
 
-    def __init__(self, backend: str, threads: int | None) -> None:
-        self.backend = backend
-        name = f"ganref-{backend}-"
-        self._log = tempfile.NamedTemporaryFile(prefix=name, suffix=".log")  # noqa: SIM115
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        args = (theirs, backend, threads, self._log.name)
-        self._process = context.Process(target=_serve, args=args, daemon=True)
-        self._process.start()
-        theirs.close()
+    def __init__(
+        self,
+        module: str,
+        *args: str,
+        env: dict[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        self.timeout = timeout
+        self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        own = {"PYTHONPATH": os.pathsep.join(paths)} | (env or {})
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module, *args],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env=os.environ | own,
+        )
 
-    def send(self, message: tuple[Any, ...]) -> None:
+    def send(self, do: str, *args: Any, **more: Any) -> None:
         """Ask for something. Raises WorkerFailed."""
+        assert self._process.stdin is not None
         try:
-            self._pipe.send(message)
+            pickle.dump((do, args, more), self._process.stdin)
+            self._process.stdin.flush()
         except OSError:
             raise WorkerFailed(self._last_words()) from None
 
     def receive(self) -> Any:
-        """The answer to the oldest question. Raises WorkerFailed."""
+        """The answer to the question that was asked. Raises WorkerFailed."""
+        stdout = self._process.stdout
+        assert stdout is not None
+        if not select.select([stdout], [], [], self.timeout)[0]:
+            self._process.kill()
+            raise WorkerFailed(f"no answer within {self.timeout:.0f} s")
         try:
-            kind, answer = self._pipe.recv()
-        except (EOFError, OSError):
+            refused, answer = pickle.load(stdout)
+        except (EOFError, OSError, pickle.UnpicklingError):
             raise WorkerFailed(self._last_words()) from None
-        if kind == "error":
-            raise WorkerFailed(answer)
+        if refused:
+            raise WorkerFailed(refused)
         return answer
+
+    def ask(self, do: str, *args: Any, **more: Any) -> Any:
+        """The answer to one question. Raises WorkerFailed."""
+        self.send(do, *args, **more)
+        return self.receive()
 
     def close(self) -> None:
         """End the process."""
-        self._pipe.close()
-        self._process.join(timeout=5)
-        if self._process.is_alive():
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):  # a question that nobody will read
+                    pipe.close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
             self._process.kill()
-        with contextlib.suppress(OSError):
-            self._log.close()
+            self._process.wait()
+        self._log.close()
 
     def _last_words(self) -> str:
-        self._process.join(timeout=5)
-        with open(self._log.name, errors="replace") as file:
-            lines = [line.strip() for line in file if line.strip()]
-        words = lines[-1] if lines else "without a word"
-        return f"exit code {self._process.exitcode}: {words}"
-
-
-def _serve(pipe: Any, backend: str, threads: int | None, log: str) -> None:
-    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
-    os.dup2(descriptor, 2)
-    gan: Any = None
-    while True:
         try:
-            message = pipe.recv()
-        except EOFError:
-            return
-        try:
-            kind, *args = message
-            if kind == "create":
-                module = load_backend(backend)
-                if threads:
-                    module.set_threads(threads)
-                gan = module.create(*args)
-                answer: Any = module.version()
-            elif kind == "load":
-                answer = gan.load_state(args[0])
-            else:
-                answer = answer_step(gan, args[0])
-            pipe.send(("answer", answer))
-        except UserError as error:
-            pipe.send(("error", str(error)))
+            code: int | None = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            code = None
+        self._log.seek(0)
+        lines = [line.strip() for line in self._log if line.strip()]
+        return f"exit code {code}: {lines[-1] if lines else 'without a word'}"
 
 
-def answer_step(gan: Any, batch: Any) -> dict[str, Any]:
-    """One step: the gradients at the state before it, its losses, and the state after it."""
-    masks = {name: mask[0] for name, mask in batch.masks.items()}
-    Z_G = None if batch.Z_G is None else batch.Z_G[0]
-    gradients = gan.gradients(batch.X[0], batch.Z[0], Z_G=Z_G, masks=masks)
-    trace: Trace = gan.train_trace(batch.X, batch.Z, Z_G=batch.Z_G, masks=batch.masks)
-    losses = {"loss_D": float(trace.loss_D[0]), "loss_G": float(trace.loss_G[0])}
-    return {"gradients": gradients, "losses": losses, "state": gan.state()}
+def serve(make: Callable[..., Any]) -> None:
+    """The child's end: answer with the methods of what `make` makes of the arguments, until there
+    are no more questions. What it refuses is an answer, too; after a first refusal it ends."""
+    # What a library prints must not end up among the answers.
+    questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    refused, answer = "", None
+    try:
+        program = make(*sys.argv[1:])
+    except (UserError, ImportError, NotImplementedError, MemoryError) as error:
+        program, refused = None, " ".join(f"{error or type(error).__name__}".split())
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        while True:
+            do, args, more = pickle.load(questions)
+            if program is not None:
+                refused, answer = "", None
+                try:
+                    answer = getattr(program, do)(*args, **more)
+                except (UserError, ImportError, NotImplementedError, MemoryError) as error:
+                    refused = " ".join(f"{error or type(error).__name__}".split())
+            pickle.dump((refused, answer), answers)
+            answers.flush()

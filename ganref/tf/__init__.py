@@ -1,6 +1,15 @@
 """The TensorFlow backend: Keras layers, gradient tapes and XLA."""
 
-from .framework import devices, dtypes, set_threads, version
+from .framework import devices, dtypes, matmul, peak_memory, set_threads, version
 from .gan import GAN, create
 
-__all__ = ["GAN", "create", "devices", "dtypes", "set_threads", "version"]
+__all__ = [
+    "GAN",
+    "create",
+    "devices",
+    "dtypes",
+    "matmul",
+    "peak_memory",
+    "set_threads",
+    "version",
+]

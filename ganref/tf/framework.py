@@ -174,3 +174,23 @@ def detach(tensor: Tensor) -> Tensor:
 def stack(rows: Sequence[Any], like: Tensor) -> Tensor:
     """The rows (k, 5) of k steps, in the type of `like`."""
     return tf.stack([tf.stack(row) for row in rows])
+
+
+def matmul(
+    a: np.ndarray, b: np.ndarray, dtype: str = "float32", device: str = "cpu"
+) -> Callable[[], Any]:
+    """A function that makes the product of two square matrices in that precision, to its end."""
+    own = resolve_dtype(dtype, device)
+    with tf.device(resolve_device(device)):
+        kind = tf.bfloat16 if dtype == "bfloat16" else own
+        x, y = (tf.cast(tf.constant(m), kind) for m in (a, b))
+
+    # One number has to come to the host before the product is known to be there.
+    return lambda: tf.linalg.matmul(x, y)[0, 0].numpy()
+
+
+def peak_memory(device: str) -> int | None:
+    """The most bytes that were in use on a GPU; None where nobody counts."""
+    if device == "cpu":
+        return None
+    return int(tf.config.experimental.get_memory_info(device.replace("cuda", "GPU"))["peak"])

@@ -127,3 +127,25 @@ def detach(tensor: Tensor) -> Tensor:
 def stack(rows: Sequence[Any], like: Tensor) -> Tensor:
     """The rows (k, 5) of k steps, in the type of `like`."""
     return torch.stack([number for row in rows for number in row]).reshape(-1, 5)
+
+
+def matmul(
+    a: np.ndarray, b: np.ndarray, dtype: str = "float32", device: str = "cpu"
+) -> Callable[[], Any]:
+    """A function that makes the product of two square matrices in that precision, to its end."""
+    own = resolve_dtype(dtype, device)  # it settles what float32 is rounded to
+    kind = torch.bfloat16 if dtype == "bfloat16" else own
+    x, y = (torch.from_numpy(m).to(device, kind) for m in (a, b))
+    out = torch.empty_like(x)
+
+    def product() -> None:
+        torch.mm(x, y, out=out)
+        if device != "cpu":
+            torch.cuda.synchronize()
+
+    return product
+
+
+def peak_memory(device: str) -> int | None:
+    """The most bytes that were in use on a GPU; None where nobody counts."""
+    return None if device == "cpu" else int(torch.cuda.max_memory_allocated(device))

@@ -284,7 +284,7 @@ def test_rows_that_fill_no_batch() -> None:
 
 
 def test_concatenated_batches_are_the_same_loss_where_nothing_mixes_rows() -> None:
-    """The introduction in PyTorch sends 2B rows through D at once; ganref sends B twice and halves the sum."""
+    """The MLP's source sends 2B rows through D at once; ganref sends B twice, halving the sum."""
     recipe = narrow("mlp")
     (X, Z), more = draws(recipe, 1)
     gan = _numpy(recipe)
@@ -329,11 +329,11 @@ def test_a_sigmoid_then_a_logarithm_lose_what_logits_keep() -> None:
 
 
 def test_data_from_0_to_1_give_a_generator_with_tanh_away() -> None:
-    """The MLP's images are in [0, 1]: half of what G draws at first is a number they cannot have."""
+    """The MLP's source has images in [0, 1]: half of what G draws cannot be one of them."""
     recipe = ganref.recipe("mlp")
     (_, Z), _ = draws(recipe, 1)
     fake = _numpy(recipe, dtype="float32").generate(Z[0])
     assert (fake < 0).mean() == pytest.approx(0.5, abs=0.03)
-    # A latent of U(−1, 1), as the notebook of T. Silva's introduction has it, is smaller than its text's N(0, 1).
+    # A latent of U(−1, 1), as T. Silva's notebook has it, is smaller than the text's N(0, 1).
     uniform = draws(narrow("dcgan32").replace(latent="uniform", batch_size=64), 1)[0][1]
     assert uniform.std() == pytest.approx(3**-0.5, rel=0.02)

@@ -1,18 +1,20 @@
 """The benchmarks: that they run, that they refuse, and that the plain loops compute the recipes."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import ganref
-from benchmarks import report, whole
+from benchmarks import command, report, whole
 from benchmarks.speed import __main__ as speed_main
 from benchmarks.speed import gate, jobs
-from benchmarks.workers import Failed, Worker
+from benchmarks.workers import Worker
 from checks import default_runs, detector_cost, lab_figures
 from ganref import data
+from ganref.parity.workers import WorkerFailed
 from ganref.spec import UserError
 from ganref.spec.steps import Trace
 from ganref.training.run import Config, RunDirectory
@@ -47,7 +49,7 @@ def test_detectors_from_end_to_end(tmp_path: Path) -> None:
     assert row["steps"] == 250 and len(row["with"]) == len(row["without"]) == 2
     assert 0 < row["share"]["min"] <= row["share"]["median"] <= row["share"]["max"] < 0.1
     assert code == int(row["share"]["median"] > detector_cost.TARGET)
-    assert all(turn["watching_s"] < a["watching_s"]
+    assert all(turn["detecting_s"] < a["detecting_s"]
                for turn, a in zip(row["without"], row["with"], strict=True))  # fmt: skip
 
 
@@ -144,7 +146,7 @@ def test_the_gate_refuses_another_recipe() -> None:
     exact = losses(recipe, "float64")
     gate.require([gate.judge(job, False, exact, exact)])
     for plain in (False, True):  # only epsilon's place differs
-        with pytest.raises(Failed, match="parity gate"):
+        with pytest.raises(WorkerFailed, match="parity gate"):
             gate.require([gate.judge(job, plain, losses(other, "float64"), exact)])
     broken = exact | {"loss_G": exact["loss_G"] * float("nan")}
     assert not gate.judge(job, False, broken, exact)["passed"]
@@ -165,7 +167,7 @@ def test_the_plain_loops_compute_the_recipes(framework: str, tmp_path: Path) -> 
 
 
 def test_a_variant_that_cannot_be_is_reported_and_the_others_go_on() -> None:
-    with pytest.raises(Failed):
+    with pytest.raises(WorkerFailed):
         Worker("numpy", "plain", 1)
 
 
@@ -187,3 +189,27 @@ def test_wrong_options_are_one_line(wrong: list[str], tmp_path: Path) -> None:
     with pytest.raises(UserError):
         speed_main.main([*wrong, "--out", str(tmp_path / "never")])
     assert not (tmp_path / "never").exists()
+
+
+def test_results_are_json_that_everybody_reads(tmp_path: Path) -> None:
+    """`Infinity` is Python's alone; and a reader sees the old file or the new one, never half."""
+    args = command.parser("test", "What it is.\n\nMore.").parse_args(["--out", str(tmp_path)])
+    about = command.environment(args)
+    command.write(tmp_path / "x.json", args, about, rows=[{"rate": float("inf")}])
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    found = json.loads((tmp_path / "x.json").read_text(), parse_constant=refuse)
+    assert found["rows"] == [{"rate": None}] and found["settings"]["out"] == str(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "checks"])
+def test_only_the_plain_loops_name_a_framework(folder: str) -> None:
+    """And `limits`, which times PyTorch's own kernels."""
+    for path in (Path(__file__).parents[2] / folder).rglob("*.py"):
+        if not path.name.startswith("plain_") and path.name != "limits.py":
+            text = path.read_text()
+            assert not re.search(r"\b(import (torch|tensorflow|mxnet|keras))\b", text), path
+            assert "json.dumps" not in text.replace("strict_json.dumps", ""), path

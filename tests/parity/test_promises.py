@@ -12,9 +12,9 @@ from cases import NARROW, draws, narrow
 
 import ganref
 from ganref.draws.batches import Batch
+from ganref.parity.driven import answer_step
 from ganref.parity.lockstep import differences, split_kinds
 from ganref.parity.tolerances import KINDS, promise, tolerance
-from ganref.parity.workers import answer_step
 from ganref.spec import Recipe
 
 
