@@ -66,15 +66,15 @@ class Decoration:
     def epoch(self, epochs: list[dict[str, Any]], trace: Trace, samples: np.ndarray) -> None:
         """After an epoch: its samples (n, *data), its events, and now and then the picture."""
         row = epochs[-1]
+        if time.perf_counter() - self._drawn_at > PICTURE_SECONDS:
+            self._draw(epochs, trace, samples)
+            self._drawn_at = time.perf_counter()
         with self._attempt("samples"):
             self.run.samples.mkdir(exist_ok=True)
             pictures.save_samples(self.run.samples / f"epoch_{row['epoch']:04d}", samples)
         if self._board:
             with self._attempt("TensorBoard"):
                 board.log_to_board(self._board, row, samples)
-        if time.perf_counter() - self._drawn_at > PICTURE_SECONDS:
-            self._draw(epochs, trace, samples)
-            self._drawn_at = time.perf_counter()
 
     def finish(self, epochs: list[dict[str, Any]], trace: Trace, samples: np.ndarray) -> None:
         """The last pictures."""

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from ..draws import rng
 from ..spec.schema import Recipe
 from ..spec.steps import Trace
 
@@ -80,6 +81,11 @@ def spread(examples: np.ndarray) -> float:
 
 def _listed(column: Any) -> list[float]:
     return column if isinstance(column, list) else column.tolist()
+
+
+def examples(count: int, seed: int) -> np.ndarray:
+    """Which of so many real examples the samples are measured by, drawn at random."""
+    return rng.permutation(rng.Stream(seed, rng.EVALUATION), 0, count)[:SAMPLES]
 
 
 class Detectors:

@@ -58,6 +58,7 @@ class History:
         self.run.append_steps(steps.start + 1, numbers)
         self._traces.append(trace)
         self._epoch_steps += len(steps)
+        self.latest = per_example(self.recipe, trace)
         return numbers
 
     def epoch(self, step: int) -> int:

@@ -10,12 +10,11 @@ from typing import Any
 
 from ..backend import GAN
 from ..data import Dataset
-from ..draws import rng
 from ..draws.batches import Source, ahead, plan
 from .checkpoint import Checkpoints
 from .decoration import Decoration, noise
-from .detectors import SAMPLES, Detectors
-from .history import History, per_example
+from .detectors import Detectors, examples
+from .history import History
 from .run import Config, Options, RunDirectory
 
 
@@ -43,37 +42,37 @@ def train(
 
     Raises Diverged, Interrupted, or UserError (a disk that refuses)."""
     recipe, seed, last = config.recipe, config.seed, config.steps
-    # A GPU gathers its batches itself, if the data fit.
-    held = gan.device != "cpu" and gan.hold(dataset.array)
-    source = Source(recipe, dataset, seed, gan.dtype, held)
-    history = History(recipe, run, source.steps_per_epoch)
-    some = rng.permutation(rng.Stream(seed, rng.EVALUATION), 0, len(dataset))[:SAMPLES]
-    detectors = Detectors(recipe, dataset.batch(some))
+    per_epoch = len(dataset) // recipe.batch_size
+    history = History(recipe, run, per_epoch)
+    detectors = Detectors(recipe, dataset.batch(examples(len(dataset), seed)))
     detectors.replay(history.trace, history.epochs)
-    checkpoints = Checkpoints(config, run, options, source.steps_per_epoch)
+    checkpoints = Checkpoints(config, run, options, per_epoch)
     decoration = Decoration(recipe, dataset, run, options, history.epoch(last))
-    pictured = noise(recipe, seed)
     with _bar(recipe.name, start, last, options) as bar, _Signals() as signals:
+        pictured = noise(recipe, seed)
+        # A GPU gathers its batches itself, if the data fit.
+        held = gan.device != "cpu" and gan.hold(dataset.array)
+        source = Source(recipe, dataset, seed, gan.dtype, held)
         for steps, batch in ahead(source, plan(source, start, last, options.checkpoint_every)):
             step = steps.stop
             trace = gan.train_trace(batch.X, batch.Z, Z_G=batch.Z_G, masks=batch.masks)
             detected = detectors.observe(steps.start + 1, history.add(steps, trace))
-            if ends := step % source.steps_per_epoch == 0 or step == last:
+            _show(bar, len(steps), history)
+            if ends := step % per_epoch == 0 or step == last:
                 samples = gan.generate(pictured)
                 detected += detectors.inspect(step, samples)
                 more = detectors.fields() | decoration.metrics(gan, seed, history.epoch(step))
                 history.end_epoch(step, more)
             if checkpoints.due(step) or signals.received:
                 checkpoints.save(step, gan.state())
+            for detection in detected:
+                decoration.words(detection.words)
             if ends:
                 decoration.epoch(history.epochs, history.trace, samples)
                 history.begin_epoch()
-            for detection in detected:
-                decoration.words(detection.words)
-            _show(bar, len(steps), per_example(recipe, trace), recipe.batch_size)
             if signals.received and step < last:
                 raise Interrupted(signals.received, step, run.path)
-    decoration.finish(history.epochs, history.trace, gan.generate(pictured))
+        decoration.finish(history.epochs, history.trace, gan.generate(pictured))
     return history.epochs[-1] if history.epochs else {}
 
 
@@ -91,10 +90,11 @@ def _bar(name: str, start: int, last: int, options: Options) -> Any:
     )
 
 
-def _show(bar: Any, steps: int, means: list[float], batch_size: int) -> None:
+def _show(bar: Any, steps: int, history: History) -> None:
     bar.update(steps)
-    speed = (bar.format_dict["rate"] or 0.0) * batch_size
-    words = f"loss_D {means[0]:.3f}, loss_G {means[1]:.3f}, {speed:,.0f} examples/s"
+    speed = (bar.format_dict["rate"] or 0.0) * history.recipe.batch_size
+    loss_D, loss_G = history.latest[:2]
+    words = f"loss_D {loss_D:.3f}, loss_G {loss_G:.3f}, {speed:,.0f} examples/s"
     bar.set_postfix_str(words, refresh=False)
 
 
