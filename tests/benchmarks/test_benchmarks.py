@@ -53,9 +53,9 @@ def test_detectors_from_end_to_end(tmp_path: Path) -> None:
                for turn, a in zip(row["without"], row["with"], strict=True))  # fmt: skip
 
 
-def test_silence_from_end_to_end(tmp_path: Path) -> None:
+def test_default_runs_from_end_to_end(tmp_path: Path) -> None:
     assert default_runs.main([*QUICK, "--recipes", "gaussian", "--out", str(tmp_path)]) == 0
-    (row,) = json.loads((tmp_path / "silence.json").read_text())["rows"]
+    (row,) = json.loads((tmp_path / "default_runs.json").read_text())["rows"]
     assert row["warnings"] == [] and row["steps"] == 2500
     assert row["least_signal"] > 0.4 and row["least_diversity"] > 0.5 and row["largest_loss"] < 5
 
