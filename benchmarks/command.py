@@ -21,8 +21,8 @@ def parser(prog: str, doc: str | None, out: str | None = None) -> argparse.Argum
     """A command line with --backends, --threads, --seed and --out (`out`, or to be named)."""
     p = cli.Parser(prog=prog, description=(doc or "").partition("\n\n")[0])
     p.add_argument("--backends", help="comma-separated (default: all that are installed)")
-    p.add_argument("--threads", type=cli.positive(int), help="the same for all (default all cores)")
-    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--threads", type=cli.THREADS, help="the same for all (default all cores)")
+    p.add_argument("--seed", type=cli.SEED, default=0)
     where = {"default": Path(out), "help": f"default {out}"} if out else {"required": True}
     p.add_argument("--out", type=Path, **where)  # type: ignore[arg-type]
     return p

@@ -54,14 +54,10 @@ def trial(args: list[str], whole: Path, run: Path, seconds: float, rng: random.R
     """One run killed at least once if there was time to; how often it was. Raises AssertionError
     if its end is not the uninterrupted run's."""
     kills = int(killed(command(*args, "--run-dir", str(run)), run, seconds, rng))
-    if not list((run / "checkpoints").glob("step_*")):
-        # Killed before its first checkpoint: there is nothing to resume, and nothing was lost.
-        shutil.rmtree(run, ignore_errors=True)
-        kills += killed(command(*args, "--run-dir", str(run)), run, 3 * seconds, rng)
-    while list((run / "checkpoints").glob("step_*")) and rng.random() < 0.5:
+    while rng.random() < 0.5 and (run / "config.json").exists():
         kills += killed(command("--resume", str(run)), run, seconds, rng)
     rest = ["--resume", str(run)]
-    if not list((run / "checkpoints").glob("step_*")):
+    if not (run / "config.json").exists():  # killed before it was a run
         shutil.rmtree(run, ignore_errors=True)
         rest = [*args, "--run-dir", str(run)]
     subprocess.run(command(*rest), check=True, stdout=subprocess.DEVNULL)
@@ -81,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     p = cli.Parser(prog="checks.kill_runs", description=__doc__.partition("\n\n")[0])
     p.add_argument("--backends", default="numpy,torch", help="comma-separated (numpy,torch)")
     p.add_argument("--trials", type=cli.positive(int), default=100, help="in all (default 100)")
-    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--seed", type=cli.SEED, default=0)
     return p
 
 

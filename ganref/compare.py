@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
                    help="start every step from the reference's state")  # fmt: skip
     p.add_argument("--device", help="default cpu")
     p.add_argument("--compile", choices=("auto", "on", "off"), help="default auto")
-    p.add_argument("--threads", type=cli.positive(int))
+    p.add_argument("--threads", type=cli.THREADS)
     p.add_argument("--out", type=Path, help="for compare.json and compare.png (default compare)")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
     cli.recipe_options(p)
@@ -69,6 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     """Compare, print, draw, write; exit code 1 if anything is outside its tolerance."""
     args = vars(parser().parse_args(argv))
     recipe = cli.build_recipe(args)
+    cli.check_memory(recipe, args.get("dtype", "float64"))
     default = ",".join(name for name in BACKENDS if is_installed(name))
     out = args.get("out", Path("compare"))
     with disk_errors(out):

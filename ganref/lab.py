@@ -26,12 +26,12 @@ def parser() -> argparse.ArgumentParser:
     p = cli.Parser(prog="ganref.lab", description=__doc__)
     p.add_argument("lab", choices=tuple(LABS), help="the experiment")
     p.add_argument("--backend", default="numpy", help=f"one of {', '.join(BACKENDS)}")
-    p.add_argument("--seed", type=int, default=0, help="of every draw (default 0)")
+    p.add_argument("--seed", type=cli.SEED, default=0, help="of every draw (default 0)")
     p.add_argument("--out", type=Path, help="for the JSON and the picture (default lab/<name>)")
     p.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:i (default auto)")
     p.add_argument("--dtype", default="float32", help="float32 (default) or float64")
     p.add_argument("--compile", default="auto", choices=("auto", "on", "off"))
-    p.add_argument("--threads", type=cli.positive(int), help="cores to use (default all)")
+    p.add_argument("--threads", type=cli.THREADS, help="cores to use (default all)")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
     return p
 

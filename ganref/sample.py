@@ -20,10 +20,10 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("run", type=Path, help="a run directory or a checkpoint file")
     p.add_argument("--backend", help=f"one of {', '.join(BACKENDS)} (default: the run's own)")
     p.add_argument("--num", type=cli.positive(int), default=64, help="how many (default 64)")
-    p.add_argument("--seed", type=int, help="of the noise (default: the run's own)")
+    p.add_argument("--seed", type=cli.SEED, help="of the noise (default: the run's own)")
     p.add_argument("--out", type=Path, default=Path("samples.png"), help="a .png, or a .npy")
     p.add_argument("--device", default="auto")
-    p.add_argument("--threads", type=cli.positive(int))
+    p.add_argument("--threads", type=cli.THREADS)
     p.add_argument("--ema", action="store_true", help="use the average of G's weights")
     p.add_argument("--batch-stats", action="store_true", help="normalise by batch statistics")
     return p

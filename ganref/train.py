@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
+from typing import Any
 
 from . import cli, data
 from .backend import BACKENDS, install, is_installed
 from .spec import RECIPES, num_parameters
 from .training import loop
-from .training.run import Options, RunDirectory
+from .training.run import Config, Options, RunDirectory
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,12 +33,14 @@ def parser() -> argparse.ArgumentParser:
     g.add_argument("--dtype", help="float32 (default), float64, or what the backend has")
     g.add_argument("--compile", choices=("auto", "on", "off"),
                    help="fast path: auto ends soonest, on is steadily fastest (auto)")  # fmt: skip
-    g.add_argument("--threads", type=number, help="cores to use (default all)")
+    g.add_argument("--threads", type=cli.THREADS, help="cores to use (default all)")
     g = p.add_argument_group("what it leaves")
     g.add_argument("--run-dir", help="new or empty (default runs/<recipe>-<backend>-NNN)")
     g.add_argument("--resume", metavar="RUN", help="go on with a run, in any backend")
     g.add_argument("--checkpoint-every", type=number, metavar="STEPS")
-    g.add_argument("--keep", type=int, help="checkpoints to keep, 0 is all (default 2)")
+    g.add_argument(
+        "--keep", type=cli.between(int, 0, 10**6), help="checkpoints to keep, 0 is all (default 2)"
+    )
     g.add_argument("--evaluate-every", type=number, metavar="EPOCHS",
                    help="metrics of the samples in metrics.jsonl and progress.png")  # fmt: skip
     g.add_argument("--tensorboard", action="store_true", help="event files too")
@@ -71,37 +75,48 @@ def main(argv: list[str] | None = None) -> int:
         print(cli.build_recipe(args).summary())
         return 0
     threads = cli.prepare_threads(args.get("threads"))
-    checkpoint = None
-    if "resume" in args:
-        config, dataset, run, checkpoint = cli.resumed_run(args)
-        gan = cli.create(config, threads, checkpoint)
-        run.cut_back(checkpoint.step)
-    else:
-        config, dataset = cli.new_run(args)
-        gan = cli.create(config, threads)
-        if "run_dir" in args:
-            run = RunDirectory.create(Path(args["run_dir"]))
+    with contextlib.ExitStack() as until_the_end:
+        checkpoint = None
+        if "resume" in args:
+            run = RunDirectory.open(Path(args["resume"]))
+            until_the_end.enter_context(run.held())
+            config, dataset, checkpoint = cli.resumed_run(args, run)
+            gan = cli.create(config, threads, checkpoint)
+            run.cut_back(checkpoint.step if checkpoint else 0)
         else:
-            run = RunDirectory.numbered(Path("runs"), f"{config.recipe.name}-{config.backend}")
-    about = cli.machine(config.backend, threads)
-    run.write_config(config, about)
-    options = Options(
-        checkpoint_every=args.get("checkpoint_every"),
-        keep=args.get("keep", 2),
-        progress="quiet" not in args,
-        tensorboard="tensorboard" in args,
-        gif="gif" in args,
-        evaluate_every=args.get("evaluate_every"),
-        versions=about["versions"],
-    )
-    start = checkpoint.step if checkpoint else 0
-    row = loop.train(config, gan, dataset, run, options, start)
+            config, dataset = cli.new_run(args)
+            gan = cli.create(config, threads)
+            run = _new_directory(args, config)
+            until_the_end.enter_context(run.held())
+        about = cli.machine(config.backend, threads)
+        run.write_config(config, about)
+        options = _options(args, about["versions"])
+        start = checkpoint.step if checkpoint else 0
+        row = loop.train(config, gan, dataset, run, options, start)
     print(
         f"{config.recipe.name} on {about['versions']['framework']} ({config.device}): "
         f"{config.steps:,} steps, loss_D {row['loss_D']:.3f}, loss_G {row['loss_G']:.3f}, "
         f"{row['examples_per_sec']:,.0f} examples/s; results in {run.path}"
     )
     return 0
+
+
+def _new_directory(args: dict[str, Any], config: Config) -> RunDirectory:
+    if "run_dir" in args:
+        return RunDirectory.create(Path(args["run_dir"]))
+    return RunDirectory.numbered(Path("runs"), f"{config.recipe.name}-{config.backend}")
+
+
+def _options(args: dict[str, Any], versions: dict[str, str]) -> Options:
+    return Options(
+        checkpoint_every=args.get("checkpoint_every"),
+        keep=args.get("keep", 2),
+        progress="quiet" not in args,
+        tensorboard="tensorboard" in args,
+        gif="gif" in args,
+        evaluate_every=args.get("evaluate_every"),
+        versions=versions,
+    )
 
 
 if __name__ == "__main__":

@@ -1,17 +1,20 @@
 """What the commands share: options, one-line errors, exit codes, and setting a run up."""
 
-from .main import Parser, finite, positive, run_main
+from .main import SEED, THREADS, Parser, between, positive, run_main
 from .options import DEFINING, build_recipe, recipe_options
 from .runs import data_of, generate, new_run, restore, resumed_run, trained
-from .start import create, machine, pick_device, prepare_threads, versions
+from .start import check_memory, create, machine, pick_device, prepare_threads, versions
 
 __all__ = [
+    "check_memory",
+    "SEED",
+    "THREADS",
+    "between",
     "DEFINING",
     "Parser",
     "build_recipe",
     "create",
     "data_of",
-    "finite",
     "generate",
     "machine",
     "new_run",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import sys
 from collections.abc import Callable
@@ -47,28 +46,35 @@ def run_main(
     sys.exit(code)
 
 
-def positive(kind: type) -> Callable[[str], Any]:
-    """A parser for numbers above zero."""
+LARGEST = sys.float_info.max  # more is infinite
+
+
+def between(kind: type, low: float, high: float, open_below: bool = False) -> Callable[[str], Any]:
+    """A parser for numbers from `low` (or, `open_below`, above it) to `high`, and for no NaN."""
+    say = "{:,}".format if kind is int else "{:g}".format
+    words = f"from {say(low)} to {say(high)}"
+    if open_below:
+        words = f"above {say(low)}" + ("" if high == LARGEST else f", {say(high)} at most")
 
     def parse(text: str) -> Any:
-        value = _number(kind, text)
-        if not 0 < value < math.inf:
-            raise argparse.ArgumentTypeError(f"{text} must be above 0")
+        try:
+            value = kind(text)
+        except ValueError:
+            what = "whole number" if kind is int else "number"
+            raise argparse.ArgumentTypeError(f"{text!r:.60} is no {what} {words}") from None
+        if not low <= value <= high or (open_below and value == low):
+            raise argparse.ArgumentTypeError(f"{text:.60} must be {words}")
         return value
 
     return parse
 
 
-def finite(text: str) -> float:
-    """A parser for numbers of either sign, but neither infinite nor NaN."""
-    value = _number(float, text)
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text} must be finite")
-    return value
+def positive(kind: type) -> Callable[[str], Any]:
+    """A parser for whole numbers from 1, or for others above zero."""
+    if kind is int:
+        return between(int, 1, 10**9)
+    return between(float, 0, LARGEST, open_below=True)
 
 
-def _number(kind: type, text: str) -> Any:
-    try:
-        return kind(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+THREADS = between(int, 1, 1024)
+SEED = between(int, 0, 2**63 - 1)

@@ -10,7 +10,7 @@ from typing import Any
 from .. import data
 from ..spec import RECIPES, TABS, Recipe, UserError, on_data, recipe, with_tab
 from ..spec.losses import LOSSES, Loss
-from .main import finite, positive
+from .main import SEED, between, positive
 
 # Options that are fields of the recipe under the same name.
 PLAIN = ("batch_size", "width", "latent", "latent_dim", "leaky_slope", "ema", "G_updates")
@@ -37,30 +37,35 @@ DEFINING = (
 
 def recipe_options(p: argparse.ArgumentParser) -> None:
     """The options that say which GAN: its recipe, data and seed, and every number of it."""
-    number, real = positive(int), positive(float)
+    number, rate = positive(int), positive(float)
+    share, weight = between(float, 0, 1), between(float, 0, 1e6)
     g = p.add_argument_group("what to train")
     g.add_argument("--recipe", help=f"one of {', '.join(RECIPES)} (default gaussian)")
     g.add_argument("--tab", help=f"d2l's semantics: one of {', '.join(TABS)} (default aligned)")
     g.add_argument("--data", help="a data set's name, or a folder or zip of images")
-    g.add_argument("--seed", type=int, help="of every draw (default 0)")
+    g.add_argument("--seed", type=SEED, help="of every draw (default 0)")
     g = p.add_argument_group("numbers of the recipe")
     g.add_argument("--batch-size", type=number)
-    g.add_argument("--lr", type=real, help="both learning rates")
-    g.add_argument("--lr-D", type=real, dest="lr_D")
-    g.add_argument("--lr-G", type=real, dest="lr_G")
-    g.add_argument("--channels", type=number, help="of the images: 1 is grey, 3 is colour")
+    g.add_argument("--lr", type=rate, help="both learning rates")
+    g.add_argument("--lr-D", type=rate, dest="lr_D")
+    g.add_argument("--lr-G", type=rate, dest="lr_G")
+    g.add_argument(
+        "--channels", type=between(int, 1, 1024), help="of the images: 1 is grey, 3 is colour"
+    )
     g.add_argument("--width", type=number, help="of the networks (their first width)")
     g.add_argument("--latent", choices=("normal", "uniform"))
     g.add_argument("--latent-dim", type=number)
-    g.add_argument("--leaky-slope", type=finite, help="0 is ReLU (d2l.ai's DCGAN, exercise 1)")
+    g.add_argument("--leaky-slope", type=share, help="0 is ReLU (d2l.ai's DCGAN, exercise 1)")
     g.add_argument("--loss", help=f"one of {', '.join(LOSSES)} (default: the recipe's)")
     g.add_argument("--generator-loss", choices=("non_saturating", "minimax"))
-    g.add_argument("--label-smoothing", type=finite, help="real labels are 1 minus this")
-    g.add_argument("--margin", type=real, help="of ebgan's loss")
-    g.add_argument("--repelling", type=finite, help="weight of ebgan's pulling-away term")
-    g.add_argument("--r1", type=finite, help="weight of the gradient penalty on real data")
-    g.add_argument("--ema", type=finite, help="decay of the average of G's weights (0.999, say)")
-    g.add_argument("--G-updates", type=number, dest="G_updates", help="per update of D")
+    g.add_argument("--label-smoothing", type=share, help="real labels are 1 minus this")
+    g.add_argument("--margin", type=between(float, 0, 1e6, open_below=True), help="of ebgan's loss")
+    g.add_argument("--repelling", type=weight, help="weight of ebgan's pulling-away term")
+    g.add_argument("--r1", type=weight, help="weight of the gradient penalty on real data")
+    g.add_argument("--ema", type=share, help="decay of the average of G's weights (0.999, say)")
+    g.add_argument(
+        "--G-updates", type=between(int, 1, 1000), dest="G_updates", help="per update of D"
+    )
 
 
 def build_recipe(args: dict[str, Any]) -> Recipe:

@@ -17,7 +17,7 @@ from ..spec.precision import storage
 from ..training.checkpoint import Checkpoint, find, load_latest
 from ..training.run import Config, RunDirectory
 from .options import DEFINING, build_recipe
-from .start import create, pick_device, prepare_threads
+from .start import check_memory, create, pick_device, prepare_threads
 
 BATCH = 256  # samples that are drawn at a time
 
@@ -27,6 +27,7 @@ def new_run(args: dict[str, Any]) -> tuple[Config, data.Dataset]:
     built = build_recipe(args)
     backend = args.get("backend", "numpy")
     check_backend(backend)
+    check_memory(built, args.get("dtype", "float32"))
     name, seed = args.get("data", built.data), args.get("seed", 0)
     extra: dict[str, bool] = {key: args.get(key, False) for key in ("mixed", "strict")}
     dataset = data.load(name, built, seed, **extra)
@@ -46,16 +47,19 @@ def new_run(args: dict[str, Any]) -> tuple[Config, data.Dataset]:
     return config, dataset
 
 
-def resumed_run(args: dict[str, Any]) -> tuple[Config, data.Dataset, RunDirectory, Checkpoint]:
-    """The run that `--resume` names, as far as it is, with what may change. Raises UserError."""
+def resumed_run(
+    args: dict[str, Any], run: RunDirectory
+) -> tuple[Config, data.Dataset, Checkpoint | None]:
+    """The run in that directory as far as it is, with what may change; no checkpoint if it was
+    ended before its first one. Raises UserError."""
     for name in DEFINING:
         if name in args:
             option = name.replace("_", "-")
             raise UserError(f"--{option} cannot change with --resume; it belongs to the run")
-    run = RunDirectory.open(Path(args["resume"]))
     config = run.read_config()
-    checkpoint = load_latest(run.checkpoints)
-    if (checkpoint.recipe, checkpoint.seed) != (config.recipe, config.seed):
+    saved = run.checkpoints.is_dir() and any(run.checkpoints.glob("step_*"))
+    checkpoint = load_latest(run.checkpoints) if saved else None
+    if checkpoint and (checkpoint.recipe, checkpoint.seed) != (config.recipe, config.seed):
         raise UserError(f"the checkpoints in {run.path} are of another run than its config.json")
     extra = {"mixed": config.mixed, "strict": config.strict}
     dataset = data.load(config.data, config.recipe, config.seed, **extra)
@@ -67,11 +71,11 @@ def resumed_run(args: dict[str, Any]) -> tuple[Config, data.Dataset, RunDirector
         check_backend(config.backend)
         device = pick_device(config.backend, args.get("device", "auto"))
         config = dataclasses.replace(config, device=device)
-    if checkpoint.step > config.steps:
+    if checkpoint and checkpoint.step > config.steps:
         raise UserError(
             f"{run.path} is at step {checkpoint.step:,} already; --steps counts from its start"
         )
-    return config, dataset, run, checkpoint
+    return config, dataset, checkpoint
 
 
 def _steps(args: dict[str, Any], built: Recipe, name: str, dataset: data.Dataset) -> int:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..backend import GAN, load_backend
 from ..draws.weights import initial_weights
+from ..spec.errors import UserError
+from ..spec.precision import storage
+from ..spec.schema import Recipe
 from ..training.checkpoint import Checkpoint
 from ..training.run import Config
 
@@ -21,6 +26,32 @@ def prepare_threads(threads: int | None) -> int:
     threads = threads or (int(asked) if asked.isdigit() else 0) or len(os.sched_getaffinity(0))
     os.environ["OMP_NUM_THREADS"] = str(threads)
     return threads
+
+
+def check_memory(recipe: Recipe, dtype: str) -> None:
+    """Refuse a recipe that cannot fit: the kernel would end the process without a word. Raises
+    UserError."""
+    needed, free = recipe.least_bytes(np.dtype(storage(dtype)).itemsize), _free_memory()
+    if free is not None and needed > free:
+        raise UserError(
+            f"{recipe.name} needs {needed / 2**30:,.1f} GiB at least, for weights, their moments"
+            f" and one batch, and {free / 2**30:,.1f} GiB are free; use a smaller --width,"
+            " --latent-dim or --batch-size"
+        )
+
+
+def _free_memory() -> int | None:
+    """Bytes that this process may still have: of the machine, and of its control group."""
+    free = []
+    with contextlib.suppress(OSError, ValueError, StopIteration):  # Linux alone is asked
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        found = dict(line.split()[:2] for line in lines)
+        free.append(1024 * (int(found["MemAvailable:"]) + int(found["SwapFree:"])))
+    with contextlib.suppress(OSError, ValueError):  # "max" where there is no limit
+        group = Path("/sys/fs/cgroup")
+        limit = int((group / "memory.max").read_text())
+        free.append(limit - int((group / "memory.current").read_text()))
+    return min(free, default=None)
 
 
 def pick_device(backend: str, device: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -171,6 +172,18 @@ class Recipe:
         update_D = 2 * (3 * D.flops - first_D)
         update_G = self.G_updates * (2 * D.flops + 2 * G.flops - first_G) + forwards_G * G.flops
         return update_D + update_G
+
+    def least_bytes(self, itemsize: int) -> int:
+        """Bytes of memory that no training can do without, with numbers of so many: the initial
+        weights (float64), weights, gradients and moments; and what lies between the layers in one
+        pass of G and, for D's update, two of D."""
+        numbers = sum(network.num_parameters for network in self.networks)
+        copies = 4 + (1 if self.ema else 0)
+        G, D = (sum(math.prod(shape) for shape in network.shapes) for network in self.networks)
+        masks = sum(math.prod(shape) for shape in self.masks().values())
+        fresh = self.G_updates * self.batch_size * math.prod(self.latent_shape)
+        batch = self.batch_size * (G + 2 * D) + (fresh if self.fresh_Z else 0)
+        return numbers * (8 + copies * itemsize) + batch * itemsize + masks
 
     def epochs_on(self, data: str) -> int:
         """The default number of epochs on a data set."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import io
 import itertools
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,14 +65,20 @@ class RunDirectory:
     @classmethod
     def create(cls, path: Path) -> RunDirectory:
         """Make the directory. Raises UserError if it holds anything or cannot be written."""
+        taken = UserError(f"{path} is not empty; choose another --run-dir, or --resume {path}")
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise UserError(f"{path} is not empty; choose another --run-dir, or --resume {path}")
+            raise taken
         run = cls(path)
         with disk_errors(path):
-            for directory in (run.checkpoints, run.samples):
-                directory.mkdir(parents=True, exist_ok=True)
-            run.steps_csv.write_text(",".join(("step", *Trace._fields)) + "\n")
+            path.mkdir(parents=True, exist_ok=True)
+            try:  # of two that come at once, one makes this file
+                with open(run.steps_csv, "x") as file:
+                    file.write(",".join(("step", *Trace._fields)) + "\n")
+            except FileExistsError:
+                raise taken from None
             run.metrics.touch()
+            for directory in (run.checkpoints, run.samples):
+                directory.mkdir(exist_ok=True)
         return run
 
     @classmethod
@@ -85,9 +93,34 @@ class RunDirectory:
         """The first free `parent/name-001`, `-002`, and so on."""
         for number in itertools.count(1):
             path = parent / f"{name}-{number:03d}"
-            if not path.exists():
-                return cls.create(path)
+            with disk_errors(path):
+                try:  # whoever makes the folder has its number
+                    parent.mkdir(parents=True, exist_ok=True)
+                    path.mkdir()
+                except FileExistsError:
+                    continue
+            return cls.create(path)
         raise AssertionError
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from writing here, until this one is done or gone. Raises UserError
+        if another one is at it."""
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.path / ".lock", timeout=0)
+        with disk_errors(self.path):
+            try:
+                lock.acquire()
+            except Timeout:
+                raise UserError(
+                    f"another process trains in {self.path}; wait until it has ended, or begin a"
+                    " run of your own with another --run-dir"
+                ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def write_config(self, config: Config, about: dict[str, Any]) -> None:
         """`config.json`: the configuration, what it ran on, and a checksum that shows edits."""

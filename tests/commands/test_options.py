@@ -69,7 +69,7 @@ def test_a_loss_that_does_not_fit_is_refused(words: str, says: str) -> None:
 
 
 @pytest.mark.parametrize("words", ["--r1 nan", "--r1 inf", "--repelling nan", "--ema inf"])
-def test_numbers_are_finite(words: str, capsys: pytest.CaptureFixture) -> None:
+def test_numbers_are_in_their_range(words: str, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit):
         train.main(words.split())
-    assert "must be finite" in capsys.readouterr().err
+    assert "must be from 0 to" in capsys.readouterr().err

@@ -26,7 +26,7 @@ def _train(*args: object) -> None:
 
 def _command(*args: object, cwd: Path, **how) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", *map(str, args)]
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env, **how)
 
 
@@ -66,10 +66,22 @@ BAD = {
     "--dtype float8": "float32",
     "--tab theano": "aligned, pytorch",
     "--lr -1": "above 0",
-    "--epochs 0": "above 0",
-    "--leaky-slope 2": r"\[0, 1\]",
+    "--epochs 0": "from 1 to",
+    "--keep -1": "from 0 to",
+    "--r1 nan": "from 0 to",
+    "--r1 1e30": "from 0 to 1e",
+    "--lr inf": "above 0",
+    "--lr nan": "above 0",
+    "--steps 1e3": "no whole number from 1",
+    "--threads 1000000000": "from 1 to 1,024",
+    "--G-updates 10000000": "from 1 to 1,000",
+    "--latent-dim 1000000000": "GiB at least.*--latent-dim",
+    "--recipe dcgan --width 100000": "GiB at least",
+    "--recipe mlp --batch-size 1000000000": "GiB at least",
+    "--seed 99999999999999999999999999": "from 0 to",
+    "--leaky-slope 2": "from 0 to 1",
     "--label-smoothing 1": "real_label",
-    "--seed -1": "seed",
+    "--seed -1": "--seed.*from 0 to",
     "--ema 1": "ema",
     "--recipe dcgan --data gaussian": "points",
     "--data digits": "images",
@@ -134,7 +146,7 @@ SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 def test_signals_save_and_exit(number: int, code: int, tmp_path: Path) -> None:
     run = tmp_path / "a run"
     command = [sys.executable, "-m", "ganref.train", "--epochs", "100000", "--run-dir", str(run)]
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
     while not (run / "steps.csv").exists() or len((run / "steps.csv").read_bytes()) < 10_000:
         time.sleep(0.05)

@@ -101,7 +101,7 @@ def test_kill_at_any_moment(killed: str, tmp_path: Path) -> None:
     ]
     _train(*options, "--run-dir", whole)
     command = [sys.executable, "-m", "ganref.train", "--quiet"]
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     rng = random.Random(0)
     arguments = [*options, "--run-dir", str(run)]
     for _ in range(3):
