@@ -62,7 +62,7 @@ class Adam(gluon.Trainer):
 
     def __init__(self, network: Network, adam: AdamSpec, ema: float = 0.0) -> None:
         self.network, self.spec, self.ema, self.steps = network, adam, ema, 0
-        params = network.trained.values()
+        params = list(network.trained.values())
         self.m = [np.zeros_like(p) for p in params]
         self.v = [np.zeros_like(p) for p in params]
         self.average = [p.copy() for p in params] if ema else []

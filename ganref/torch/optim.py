@@ -17,11 +17,13 @@ class Adam(torch.optim.Adam):
     """Adam on all trained numbers of a network (Kingma and Ba 2015, algorithm 1), and the
     exponential moving average of its weights where `ema` is not 0.
 
-    PyTorch's own formula is the spec's "corrected" form; `m`, `v` and `average` list a tensor for
-    each parameter, in the network's order."""
+    `m`, `v` and `average` list a tensor for each parameter, in the network's order."""
+
+    # PyTorch's own formula is the spec's "corrected" form.
 
     def __init__(self, network: Network, adam: AdamSpec, ema: float = 0.0) -> None:
-        params, betas = list(network.trained.values()), (adam.beta1, adam.beta2)
+        params = list(network.trained.values())
+        betas = adam.beta1, adam.beta2
         super().__init__(params, adam.lr, betas, adam.eps, weight_decay=0.0, fused=True)
         self.network, self.spec, self.ema, self.steps = network, adam, ema, 0
         self.m = [torch.zeros_like(p) for p in params]
