@@ -60,7 +60,7 @@ def test_default_runs_from_end_to_end(tmp_path: Path) -> None:
     assert row["least_signal"] > 0.4 and row["least_diversity"] > 0.5 and row["largest_loss"] < 5
 
 
-def test_silence_tells_a_run_that_was_warned_of(tmp_path: Path) -> None:
+def test_default_runs_tell_one_that_was_warned_of(tmp_path: Path) -> None:
     directory = RunDirectory.create(tmp_path / "run")
     directory.write_config(Config(ganref.recipe("ebgan").replace(batch_size=2)), {})
     loss = np.full(200, 30.0)

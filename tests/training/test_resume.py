@@ -85,7 +85,7 @@ def test_a_run_moves_to_another_framework(first: str, second: str, tmp_path: Pat
 
 @pytest.mark.parametrize("killed", ["numpy", "torch"])
 def test_kill_at_any_moment(killed: str, tmp_path: Path) -> None:
-    """A short version of benchmarks/kill_runs.py."""
+    """A short version of checks/kill_runs.py."""
     if killed not in TOLD:
         killed = "numpy"
     whole, run = tmp_path / "whole", tmp_path / "run"
