@@ -78,6 +78,7 @@ def main(argv: list[str] | None = None) -> int:
     with contextlib.ExitStack() as until_the_end:
         checkpoint = None
         if "resume" in args:
+            cli.check_changes(args)
             run = RunDirectory.open(Path(args["resume"]))
             until_the_end.enter_context(run.held())
             config, dataset, checkpoint = cli.resumed_run(args, run)

@@ -2,17 +2,18 @@
 
 from .main import SEED, THREADS, Parser, between, positive, run_main
 from .options import DEFINING, build_recipe, recipe_options
-from .runs import data_of, generate, new_run, restore, resumed_run, trained
+from .runs import check_changes, data_of, generate, new_run, restore, resumed_run, trained
 from .start import check_memory, create, machine, pick_device, prepare_threads, versions
 
 __all__ = [
-    "check_memory",
+    "DEFINING",
+    "Parser",
     "SEED",
     "THREADS",
     "between",
-    "DEFINING",
-    "Parser",
     "build_recipe",
+    "check_changes",
+    "check_memory",
     "create",
     "data_of",
     "generate",

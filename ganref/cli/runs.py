@@ -47,15 +47,19 @@ def new_run(args: dict[str, Any]) -> tuple[Config, data.Dataset]:
     return config, dataset
 
 
+def check_changes(args: dict[str, Any]) -> None:
+    """Raises UserError if an option would change what a run that goes on has been so far."""
+    for name in DEFINING:
+        if name in args:
+            option = name.replace("_", "-")
+            raise UserError(f"--{option} cannot change with --resume; it belongs to the run")
+
+
 def resumed_run(
     args: dict[str, Any], run: RunDirectory
 ) -> tuple[Config, data.Dataset, Checkpoint | None]:
     """The run in that directory as far as it is, with what may change; no checkpoint if it was
     ended before its first one. Raises UserError."""
-    for name in DEFINING:
-        if name in args:
-            option = name.replace("_", "-")
-            raise UserError(f"--{option} cannot change with --resume; it belongs to the run")
     config = run.read_config()
     saved = run.checkpoints.is_dir() and any(run.checkpoints.glob("step_*"))
     checkpoint = load_latest(run.checkpoints) if saved else None
@@ -79,7 +83,7 @@ def resumed_run(
 
 
 def _steps(args: dict[str, Any], built: Recipe, name: str, dataset: data.Dataset) -> int:
-    per_epoch = len(dataset) // built.batch_size
+    per_epoch = built.steps_per_epoch(len(dataset))
     return args.get("steps") or args.get("epochs", built.epochs_on(name)) * per_epoch
 
 

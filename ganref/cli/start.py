@@ -43,7 +43,7 @@ def check_memory(recipe: Recipe, dtype: str) -> None:
 def _free_memory() -> int | None:
     """Bytes that this process may still have: of the machine, and of its control group."""
     free = []
-    with contextlib.suppress(OSError, ValueError, StopIteration):  # Linux alone is asked
+    with contextlib.suppress(OSError, ValueError, KeyError):  # Linux alone is asked
         lines = Path("/proc/meminfo").read_text().splitlines()
         found = dict(line.split()[:2] for line in lines)
         free.append(1024 * (int(found["MemAvailable:"]) + int(found["SwapFree:"])))
