@@ -57,12 +57,16 @@ def prepare(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
 
 
+def settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The options, as JSON has them."""
+    return {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items()}
+
+
 def write(path: Path, args: argparse.Namespace, about: dict[str, Any], **results: Any) -> None:
     """The results as JSON, with what they were measured on and asked with; null for what is not
     finite. Raises UserError if the disk refuses."""
     about["load_after"] = os.getloadavg()
-    settings = {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items()}
-    content = {"environment": about, "settings": settings, **results}
+    content = {"environment": about, "settings": settings(args), **results}
     write_atomically(path, strict_json.dumps(content, indent=1).encode())
 
 

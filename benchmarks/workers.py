@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -12,23 +11,18 @@ from typing import NamedTuple
 
 from ganref.parity import workers
 
-ROOT = Path(__file__).parents[1]
-
 
 def environment(threads: int, cache: Path) -> dict[str, str]:
     """The environment of a measured process: the same thread count for every library, and `cache`
     in the place of compilers' caches, so that nothing was compiled before."""
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     threaded = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    return {
-        **os.environ,
+    return workers.environment(
         **dict.fromkeys(threaded, str(threads)),
-        "PYTHONPATH": os.pathsep.join(paths),
-        "TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor"),
-        "TRITON_CACHE_DIR": str(cache / "triton"),
+        TORCHINDUCTOR_CACHE_DIR=str(cache / "inductor"),
+        TRITON_CACHE_DIR=str(cache / "triton"),
         # Otherwise it takes a GPU's whole memory, which others have to share.
-        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-    }
+        TF_FORCE_GPU_ALLOW_GROWTH="true",
+    )
 
 
 class Finished(NamedTuple):

@@ -78,7 +78,7 @@ class Loop:
         self.dataset = data.load(self.recipe.data, self.recipe, progress=False)
         weights = initial_weights(self.recipe)
         self.gan = self.module.create(self.recipe, weights, "cpu", "float32", self.compile)
-        return {"steps_per_epoch": len(self.dataset) // self.recipe.batch_size}
+        return {"steps_per_epoch": self.recipe.steps_per_epoch(len(self.dataset))}
 
     def turn(self, steps: int, watched: bool) -> dict[str, Any]:
         """A run of so many steps, with its detectors or with ones that look at nothing: the

@@ -84,7 +84,7 @@ def main(argv: list[str] | None = None) -> int:
     command.prepare(args.out)
     result: dict[str, Any] = {
         "environment": report.environment(threads, device),
-        "settings": {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items()},
+        "settings": command.settings(args),
         "matmul_flops_per_s": {},
         "rows": [],
     }

@@ -48,7 +48,7 @@ class Source:
         """`held`: the data set lies where training happens, so that X is rows of it."""
         self.recipe, self.dataset, self.held = recipe, dataset, held
         self.dtype = storage(dtype)
-        self.steps_per_epoch = len(dataset) // recipe.batch_size
+        self.steps_per_epoch = recipe.steps_per_epoch(len(dataset))
         streams = rng.LATENT, rng.LATENT_G, rng.DROPOUT, rng.SHUFFLE
         self._latent, self._latent_G, self._dropout, self._shuffle = (
             rng.Stream(seed, stream) for stream in streams

@@ -50,7 +50,7 @@ def run(setup: Setup, epochs: int = EPOCHS, seeds: int = SEEDS) -> dict[str, Any
     plain = games[PLAIN]
     all_seeds = range(setup.seed, setup.seed + seeds)
     floor, found = [], []
-    steps = epochs * (len(data.load("gaussian", plain, setup.seed)) // plain.batch_size)
+    steps = epochs * plain.steps_per_epoch(len(data.load("gaussian", plain, setup.seed)))
     with setup.bar(steps * seeds, "oscillation") as bar:
         for seed in all_seeds:
             dataset = data.load("gaussian", plain, seed)

@@ -14,7 +14,7 @@ import numpy
 from ganref.spec import layers as spec
 from ganref.spec.networks import Network as NetworkSpec
 
-from .framework import Gradients, Masks, Tensor, autograd, gluon, mx, np, npx
+from .framework import Gradients, Masks, Tensor, autograd, gluon, mx, np, npx, to_array
 
 
 class Layer(gluon.HybridBlock):
@@ -324,7 +324,7 @@ class Network(gluon.HybridBlock):
 
 def read(tensor: Tensor) -> numpy.ndarray:
     """A weight, or what belongs to one, as the spec has it: a copy in NumPy."""
-    return tensor.asnumpy()
+    return to_array(tensor)
 
 
 def write(tensor: Tensor, array: numpy.ndarray) -> None:

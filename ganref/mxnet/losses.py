@@ -53,17 +53,14 @@ LOSSES: dict[type[Loss], Terms] = {
     Margin: Terms(
         D=lambda loss, real, fake: real + npx.relu(loss.margin - fake),
         G=lambda loss, fake: fake,
-        score=lambda outputs: outputs,
     ),
     LeastSquares: Terms(
         D=lambda loss, real, fake: 0.5 * (real - 1) ** 2 + 0.5 * fake**2,
         G=lambda loss, fake: 0.5 * (fake - 1) ** 2,
-        score=lambda outputs: outputs,
     ),
     Hinge: Terms(
         D=lambda loss, real, fake: npx.relu(1 - real) + npx.relu(1 + fake),
         G=lambda loss, fake: -fake,
-        score=lambda outputs: outputs,
     ),
 }
 

@@ -15,7 +15,7 @@ import numpy as np
 from ganref.spec import layers as spec
 from ganref.spec.networks import Network as NetworkSpec
 
-from .framework import Gradients, Masks, Tensor
+from .framework import Gradients, Masks, Tensor, to_array
 
 
 class Layer:
@@ -316,7 +316,7 @@ class Network:
 
 def read(tensor: Tensor) -> np.ndarray:
     """A weight, or what belongs to one, as the spec has it: a copy in NumPy."""
-    return tensor.copy()
+    return to_array(tensor)
 
 
 def write(tensor: Tensor, array: np.ndarray) -> None:

@@ -26,6 +26,13 @@ class WorkerFailed(Exception):
     """The process is gone, does not answer, or refused; the message holds its last words."""
 
 
+def environment(**own: str) -> dict[str, str]:
+    """The environment of a child: this process's, this package first where Python looks, and what
+    is its `own`."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | own
+
+
 class Worker:
     """The process `python -m module args...`, with `env` beside this one's environment; it has
     `timeout` seconds for an answer, None for as long as it takes."""
@@ -39,14 +46,12 @@ class Worker:
     ) -> None:
         self.timeout = timeout
         self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
-        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        own = {"PYTHONPATH": os.pathsep.join(paths)} | (env or {})
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, *args],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env=os.environ | own,
+            env=environment(**env or {}),
         )
 
     def send(self, do: str, *args: Any, **more: Any) -> None:
@@ -103,23 +108,22 @@ class Worker:
 
 def serve(make: Callable[..., Any]) -> None:
     """The child's end: answer with the methods of what `make` makes of the arguments, until there
-    are no more questions. What it refuses is an answer, too; after a first refusal it ends."""
+    are no more questions. What is refused is an answer, too: to all of them, if `make` refuses."""
     # What a library prints must not end up among the answers.
     questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    refused, answer = "", None
-    try:
-        program = make(*sys.argv[1:])
-    except (UserError, ImportError, NotImplementedError, MemoryError) as error:
-        program, refused = None, " ".join(f"{error or type(error).__name__}".split())
+    refused, program = _attempt(make, *sys.argv[1:])
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             do, args, more = pickle.load(questions)
-            if program is not None:
-                refused, answer = "", None
-                try:
-                    answer = getattr(program, do)(*args, **more)
-                except (UserError, ImportError, NotImplementedError, MemoryError) as error:
-                    refused = " ".join(f"{error or type(error).__name__}".split())
-            pickle.dump((refused, answer), answers)
+            answer = (refused, None) if refused else _attempt(getattr(program, do), *args, **more)
+            pickle.dump(answer, answers)
             answers.flush()
+
+
+def _attempt(function: Callable[..., Any], *args: Any, **more: Any) -> tuple[str, Any]:
+    """(why it is refused, "" if it is not; what came of it)."""
+    try:
+        return "", function(*args, **more)
+    except (UserError, ImportError, NotImplementedError, MemoryError) as error:
+        return " ".join(f"{error or type(error).__name__}".split()), None

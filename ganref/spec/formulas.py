@@ -23,7 +23,7 @@ class Terms(NamedTuple):
 
     D: Callable[[Any, Any, Any], Any]  # terms_D of (loss, real, fake)
     G: Callable[[Any, Any], Any]  # terms_G of (loss, fake)
-    score: Callable[[Any], Any]
+    score: Callable[[Any], Any] = lambda outputs: outputs
 
 
 def softplus(o: np.ndarray) -> np.ndarray:

@@ -185,6 +185,10 @@ class Recipe:
         batch = self.batch_size * (G + 2 * D) + (fresh if self.fresh_Z else 0)
         return numbers * (8 + copies * itemsize) + batch * itemsize + masks
 
+    def steps_per_epoch(self, examples: int) -> int:
+        """Whole batches of so many examples; the rest waits for another epoch."""
+        return examples // self.batch_size
+
     def epochs_on(self, data: str) -> int:
         """The default number of epochs on a data set."""
         return dict(self.epochs_by_data).get(data, self.epochs)

@@ -47,17 +47,14 @@ LOSSES: dict[type[Loss], Terms] = {
         # Unlike that of tf.maximum, relu's derivative at the margin itself is 0.
         D=lambda loss, real, fake: real + tf.nn.relu(loss.margin - fake),
         G=lambda loss, fake: fake,
-        score=lambda outputs: outputs,
     ),
     LeastSquares: Terms(
         D=lambda loss, real, fake: 0.5 * (real - 1) ** 2 + 0.5 * fake**2,
         G=lambda loss, fake: 0.5 * (fake - 1) ** 2,
-        score=lambda outputs: outputs,
     ),
     Hinge: Terms(
         D=lambda loss, real, fake: tf.nn.relu(1 - real) + tf.nn.relu(1 + fake),
         G=lambda loss, fake: -fake,
-        score=lambda outputs: outputs,
     ),
 }
 

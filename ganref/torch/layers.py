@@ -12,7 +12,7 @@ from torch import nn
 from ganref.spec import layers as spec
 from ganref.spec.networks import Network as NetworkSpec
 
-from .framework import Gradients, Masks, Tensor
+from .framework import Gradients, Masks, Tensor, to_array
 
 
 class Layer(nn.Module):
@@ -245,7 +245,7 @@ class Network(nn.Sequential):
 
 def read(tensor: Tensor) -> np.ndarray:
     """A weight, or what belongs to one, as the spec has it: a copy in NumPy."""
-    return np.array(tensor.detach().cpu().numpy(), order="C")
+    return to_array(tensor)
 
 
 @torch.no_grad()

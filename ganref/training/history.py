@@ -41,7 +41,8 @@ class History:
     @property
     def trace(self) -> Trace:
         """All steps so far."""
-        self._traces = [Trace(*map(np.concatenate, zip(*self._traces, strict=True)))]
+        if len(self._traces) > 1:
+            self._traces = [Trace(*map(np.concatenate, zip(*self._traces, strict=True)))]
         return self._traces[0]
 
     def add(self, steps: range, trace: Trace) -> Trace:

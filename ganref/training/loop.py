@@ -42,7 +42,7 @@ def train(
 
     Raises Diverged, Interrupted, or UserError (a disk that refuses)."""
     recipe, seed, last = config.recipe, config.seed, config.steps
-    per_epoch = len(dataset) // recipe.batch_size
+    per_epoch = recipe.steps_per_epoch(len(dataset))
     history = History(recipe, run, per_epoch)
     detectors = Detectors(recipe, dataset.batch(examples(len(dataset), seed)))
     detectors.replay(history.trace, history.epochs)

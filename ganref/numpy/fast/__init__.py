@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -28,8 +27,15 @@ def make_steps(
 ) -> Steps:
     """What makes k steps in one call, in the arithmetic of `steps.step`: in the way that lets a run
     of so many `steps` end soonest (compile "auto"), in the fastest ("on"), or plainly ("off")."""
-    nets: dict[str, Any] = {"net_D": net_D, "net_G": net_G, "recipe": recipe}
-    return _Quiet(partial(step, **nets, trainer_D=trainer_D, trainer_G=trainer_G))
+    plain = partial(
+        step,
+        net_D=net_D,
+        net_G=net_G,
+        recipe=recipe,
+        trainer_D=trainer_D,
+        trainer_G=trainer_G,
+    )
+    return _Quiet(plain)
 
 
 class _Quiet(PlainSteps):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from ganref.spec.schema import Recipe
 
@@ -26,8 +25,14 @@ def make_steps(
 ) -> Steps:
     """What makes k steps in one call, in the arithmetic of `steps.step`: in the way that lets a run
     of so many `steps` end soonest (compile "auto"), in the fastest ("on"), or plainly ("off")."""
-    nets: dict[str, Any] = {"net_D": net_D, "net_G": net_G, "recipe": recipe}
-    plain = partial(step, **nets, trainer_D=trainer_D, trainer_G=trainer_G)
+    plain = partial(
+        step,
+        net_D=net_D,
+        net_G=net_G,
+        recipe=recipe,
+        trainer_D=trainer_D,
+        trainer_G=trainer_G,
+    )
     if net_D.device != "cpu":
         if why := cuda_graph.why_launched(recipe, compile):
             return PlainSteps(plain, why)
