@@ -11,6 +11,7 @@ import numpy as np
 from ganref.data import Dataset
 from ganref.draws.batches import Batch, Source, plan
 from ganref.output import strict_json
+from ganref.output.files import write_atomically
 from ganref.spec import Recipe
 from ganref.spec.serial import from_dict, to_dict
 
@@ -65,7 +66,7 @@ def save(job: Job, path: Path) -> Path:
     """Write a job into the folder `path`, which is made; `path`."""
     path.mkdir(parents=True)
     about = dict(vars(job)) | {"recipe": to_dict(job.recipe), "calls": len(job.calls)}
-    (path / "job.json").write_text(strict_json.dumps(about))
+    write_atomically(path / "job.json", strict_json.dumps(about).encode())
     for i, call in enumerate(job.calls):
         arrays = {"X": call.X, "Z": call.Z} | {f"mask:{n}": m for n, m in call.masks.items()}
         if call.Z_G is not None:

@@ -210,6 +210,30 @@ def test_only_the_plain_loops_name_a_framework(folder: str) -> None:
     """And `limits`, which times PyTorch's own kernels."""
     for path in (Path(__file__).parents[2] / folder).rglob("*.py"):
         if not path.name.startswith("plain_") and path.name != "limits.py":
-            text = path.read_text()
-            assert not re.search(r"\b(import (torch|tensorflow|mxnet|keras))\b", text), path
-            assert "json.dumps" not in text.replace("strict_json.dumps", ""), path
+            assert not re.search(
+                r"\b(import (torch|tensorflow|mxnet|keras))\b", path.read_text()
+            ), path
+
+
+WRITERS = r"(?<!strict_)json\.dump|\.write_(text|bytes)\(|\bopen\([^)]*[\"'][wax]"
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "checks"])
+def test_nothing_writes_a_file_of_its_own_accord(folder: str) -> None:
+    """JSON is made by `strict_json`, and files are written whole."""
+    assert re.search(WRITERS, "json.dump(x, f)") and re.search(WRITERS, 'open(path, "w")')
+    for path in (Path(__file__).parents[2] / folder).rglob("*.py"):
+        assert not re.search(WRITERS, path.read_text()), path
+
+
+def test_a_job_is_json_that_everybody_reads(tmp_path: Path) -> None:
+    recipe = ganref.recipe("gaussian")
+    job = jobs.draw(recipe, data.load("gaussian", recipe), "float32", "cpu", steps=1)
+    path = jobs.save(job, tmp_path / "job") / "job.json"
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    about = json.loads(path.read_text(), parse_constant=refuse)
+    assert about["calls"] == 1 and about["recipe"]["name"] == "gaussian"
+    assert not list(path.parent.glob(".*"))
