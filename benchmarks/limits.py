@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Callable
+import importlib
 from typing import Any
 
 from ganref import cli
+from ganref.backend import load_backend
 from ganref.parity.workers import WorkerFailed
 from ganref.spec import Recipe, UserError, recipe
-from ganref.spec.layers import Conv, ConvTranspose, Layer
+from ganref.spec.layers import Conv, Layer
 from ganref.spec.networks import Network
 
 from . import command
@@ -25,6 +26,7 @@ from .speed.rates import fastest
 from .workers import Worker
 
 PASSES = ("forward", "to input", "to weights")
+KERNELS = "torch"  # whose convolutions can be called one by one, as its fast path does
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,35 +49,9 @@ def counts(network: Network, first: bool) -> tuple[int, int, int]:
     return 3, 1 if first else 3, 2
 
 
-def kernels(
-    layer: Conv, shape: tuple[int, ...], batch: int, dtype: str, device: str = "cpu"
-) -> list[Callable[[], Any]]:
-    """PyTorch's three passes of a convolution on inputs (batch, *shape)."""
-    import torch
-
-    how: Any = {"dtype": getattr(torch, dtype), "device": device}
-    transposed = isinstance(layer, ConvTranspose)
-    inside = layer.in_channels, layer.out_channels
-    sides = inside if transposed else inside[::-1]
-    last = torch.channels_last
-    x = torch.randn(batch, *shape, **how).to(memory_format=last)
-    w = torch.randn(*sides, layer.kernel, layer.kernel, **how).to(memory_format=last)
-    pad, step, ones, none = [layer.padding[0]] * 2, [layer.stride] * 2, [1, 1], [0, 0]
-
-    def forward() -> Any:
-        return torch.ops.aten.convolution(x, w, None, step, pad, ones, transposed, none, 1)
-
-    dy = torch.randn_like(forward())
-
-    def backward(*wanted: bool) -> Callable[[], Any]:
-        rest = [0], step, pad, ones, transposed, none, 1, [*wanted, False]
-        return lambda: torch.ops.aten.convolution_backward(dy, x, w, *rest)
-
-    return [forward, backward(True, False), backward(False, True)]
-
-
 def measure(chosen: Recipe, dtype: str, repeats: int) -> list[dict[str, Any]]:
     """A row for each convolution. Raises UserError where padding is uneven, which copies."""
+    library = importlib.import_module(f"benchmarks.speed.plain_{KERNELS}")
     rows = []
     for network in chosen.networks:
         convolutions: list[tuple[int, Layer]] = [
@@ -88,7 +64,7 @@ def measure(chosen: Recipe, dtype: str, repeats: int) -> list[dict[str, Any]]:
             flops = 2 * layer.macs(network.shapes[i]) * chosen.batch_size
             times = [
                 fastest(kernel, least=repeats)
-                for kernel in kernels(layer, network.shapes[i], chosen.batch_size, dtype)
+                for kernel in library.kernels(layer, network.shapes[i], chosen.batch_size, dtype)
             ]
             rows.append({
                 "layer": f"{network.name}.{i}", "flops": flops, "times": counts(network, i == 0),
@@ -114,9 +90,7 @@ def main(argv: list[str] | None = None) -> int:
     """Measure, print, write."""
     args = parser().parse_args(argv)
     threads = cli.prepare_threads(args.threads)
-    import torch
-
-    torch.set_num_threads(threads)
+    load_backend(KERNELS).set_threads(threads)
     chosen = recipe(args.recipe).replace(batch_size=args.batch_size)
     rows = measure(chosen, args.dtype, args.repeats)
     if not rows:

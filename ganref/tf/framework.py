@@ -180,13 +180,17 @@ def matmul(
     a: np.ndarray, b: np.ndarray, dtype: str = "float32", device: str = "cpu"
 ) -> Callable[[], Any]:
     """A function that makes the product of two square matrices in that precision, to its end."""
-    own = resolve_dtype(dtype, device)
-    with tf.device(resolve_device(device)):
+    own, place = resolve_dtype(dtype, device), resolve_device(device)
+    with tf.device(place):
         kind = tf.bfloat16 if dtype == "bfloat16" else own
         x, y = (tf.cast(tf.constant(m), kind) for m in (a, b))
 
-    # One number has to come to the host before the product is known to be there.
-    return lambda: tf.linalg.matmul(x, y)[0, 0].numpy()
+    def product() -> None:
+        with tf.device(place):  # else a GPU that is there takes the processor's matrices
+            # One number has to come to the host before the product is known to be there.
+            tf.linalg.matmul(x, y)[0, 0].numpy()
+
+    return product
 
 
 def peak_memory(device: str) -> int | None:

@@ -141,7 +141,7 @@ def matmul(
     def product() -> None:
         torch.mm(x, y, out=out)
         if device != "cpu":
-            torch.cuda.synchronize()
+            torch.cuda.synchronize(device)
 
     return product
 
