@@ -35,7 +35,7 @@ def chosen_backends(asked: str | None) -> list[str]:
     names = asked.split(",")
     for name in names:
         check_backend(name)
-    return names
+    return list(dict.fromkeys(names))
 
 
 def chosen_recipes(asked: str) -> list[str]:
@@ -43,7 +43,7 @@ def chosen_recipes(asked: str) -> list[str]:
     names = asked.split(",")
     for name in names:
         recipe(name)
-    return names
+    return list(dict.fromkeys(names))
 
 
 def chosen_threads(asked: int | None) -> int:
@@ -68,6 +68,11 @@ def write(path: Path, args: argparse.Namespace, about: dict[str, Any], **results
     about["load_after"] = os.getloadavg()
     content = {"environment": about, "settings": settings(args), **results}
     write_atomically(path, strict_json.dumps(content, indent=1).encode())
+
+
+def settings(args: argparse.Namespace) -> dict[str, Any]:
+    """What was asked for, by option."""
+    return {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items()}
 
 
 def environment(args: argparse.Namespace, device: str = "cpu") -> dict[str, Any]:

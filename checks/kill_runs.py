@@ -17,31 +17,54 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from benchmarks.command import chosen_backends
+from benchmarks import command
+from benchmarks.workers import environment, finish
 from ganref import cli
 from ganref.training.checkpoint import load_latest
 
-STEPS = {"tf": 20_000}  # a run has to last long enough to be killed; others make
+# A run has to last long enough to be killed.
 USUAL_STEPS = 4_000
+STEPS = {"tf": 20_000}  # where that takes more
 
 
-def run_of(backend: str) -> list[str]:
-    """The options of a backend's run."""
-    return ["--backend", backend, "--steps", str(STEPS.get(backend, USUAL_STEPS))]
+@dataclass(frozen=True)
+class Command:
+    """The training command of a backend, without a progress bar and with frequent checkpoints. All
+    have the same threads: sums in another order would differ in their last bits."""
+
+    backend: str
+    threads: int
+    cache: Path
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Its environment."""
+        return environment(self.threads, self.cache)
+
+    def start(self, run: Path) -> list[str]:
+        """The words that begin a run."""
+        steps = str(STEPS.get(self.backend, USUAL_STEPS))
+        return self._words("--backend", self.backend, "--steps", steps, "--run-dir", str(run))
+
+    def resume(self, run: Path) -> list[str]:
+        """The words that go on with it."""
+        return self._words("--resume", str(run))
+
+    def _words(self, *more: str) -> list[str]:
+        words = [sys.executable, "-m", "ganref.train", "--quiet", "--checkpoint-every", "50"]
+        return [*words, "--threads", str(self.threads), *more]
 
 
-def command(*args: str) -> list[str]:
-    """The training command, without a progress bar and with frequent checkpoints."""
-    return [sys.executable, "-m", "ganref.train", "--quiet", "--checkpoint-every", "50", *args]
-
-
-def killed(args: list[str], run: Path, seconds: float, rng: random.Random) -> bool:
+def killed(words: list[str], env: dict[str, str], seconds: float, rng: random.Random) -> bool:
     """Run a command and kill it at a random moment up to `seconds`; whether it was still going."""
-    with subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(words, env=env, stdout=quiet, stderr=quiet) as process:
         deadline = time.monotonic() + rng.uniform(0, seconds)
         while process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.005)
@@ -50,17 +73,17 @@ def killed(args: list[str], run: Path, seconds: float, rng: random.Random) -> bo
     return going
 
 
-def trial(args: list[str], whole: Path, run: Path, seconds: float, rng: random.Random) -> int:
+def trial(how: Command, whole: Path, run: Path, seconds: float, rng: random.Random) -> int:
     """One run killed at least once if there was time to; how often it was. Raises AssertionError
     if its end is not the uninterrupted run's."""
-    kills = int(killed(command(*args, "--run-dir", str(run)), run, seconds, rng))
+    kills = int(killed(how.start(run), how.env, seconds, rng))
     while rng.random() < 0.5 and (run / "config.json").exists():
-        kills += killed(command("--resume", str(run)), run, seconds, rng)
-    rest = ["--resume", str(run)]
+        kills += killed(how.resume(run), how.env, seconds, rng)
+    rest = how.resume(run)
     if not (run / "config.json").exists():  # killed before it was a run
         shutil.rmtree(run, ignore_errors=True)
-        rest = [*args, "--run-dir", str(run)]
-    subprocess.run(command(*rest), check=True, stdout=subprocess.DEVNULL)
+        rest = how.start(run)
+    subprocess.run(rest, env=how.env, check=True, stdout=subprocess.DEVNULL)
     expected, found = (load_latest(path / "checkpoints").state for path in (whole, run))
     for name, array in expected.items():
         assert np.array_equal(found[name], array), f"{name} differs"
@@ -74,39 +97,54 @@ def trial(args: list[str], whole: Path, run: Path, seconds: float, rng: random.R
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = cli.Parser(prog="checks.kill_runs", description=__doc__.partition("\n\n")[0])
-    p.add_argument("--backends", default="numpy,torch", help="comma-separated (numpy,torch)")
-    p.add_argument("--trials", type=cli.positive(int), default=100, help="in all (default 100)")
-    p.add_argument("--seed", type=cli.SEED, default=0)
+    p = command.parser("checks.kill_runs", __doc__, "kills")
+    p.add_argument("--trials", type=cli.positive(int), default=100, help="in all, one for each"
+                   " backend at least (default 100)")  # fmt: skip
     return p
 
 
+def trials(
+    backend: str, count: int, threads: int, rng: random.Random, folder: Path
+) -> dict[str, Any]:
+    """The row of a backend: how many runs, how often they were killed, how many ended as the
+    undisturbed one, and in words what did not."""
+    row: dict[str, Any] = {"backend": backend, "runs": 0, "kills": 0, "equal": 0, "wrong": []}
+    how, whole = Command(backend, threads, folder), folder / f"{backend}-whole"
+    done = finish(how.start(whole), threads, folder)
+    if done.why:
+        return row | {"wrong": [done.why]}
+    for number in range(count):
+        run = folder / f"{backend}-{number:03d}"
+        row["runs"] += 1
+        try:
+            row["kills"] += trial(how, whole, run, done.seconds, rng)
+            row["equal"] += 1
+        except (AssertionError, subprocess.CalledProcessError) as error:
+            row["wrong"].append(f"trial {number}: {error}")
+            command.say(f"{backend}, {row['wrong'][-1]}")
+        shutil.rmtree(run, ignore_errors=True)
+    return row
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Run the trials and print a line for each backend; exit code 1 if any ended differently."""
-    options = parser().parse_args(argv)
-    backends, rng = chosen_backends(options.backends), random.Random(options.seed)
-    bad = 0
+    """Run the trials, print a line for each backend, write; exit code 1 if any run ended
+    differently, or there was none."""
+    args = parser().parse_args(argv)
+    names, threads = command.chosen_backends(args.backends), command.chosen_threads(args.threads)
+    command.prepare(args.out)
+    rng, rows = random.Random(args.seed), []
     with tempfile.TemporaryDirectory(prefix="ganref-kill-") as folder:
-        for backend in backends:
-            whole, began = Path(folder) / f"{backend}-whole", time.monotonic()
-            subprocess.run(command(*run_of(backend), "--run-dir", str(whole)), check=True,
-                           stdout=subprocess.DEVNULL)  # fmt: skip
-            seconds, kills, equal = time.monotonic() - began, 0, 0
-            trials = options.trials // len(backends)
-            for number in range(trials):
-                run = Path(folder) / f"{backend}-{number:03d}"
-                try:
-                    kills += trial(run_of(backend), whole, run, seconds, rng)
-                    equal += 1
-                except (AssertionError, subprocess.CalledProcessError) as error:
-                    print(f"{backend}, trial {number}: {error}", flush=True)
-                shutil.rmtree(run, ignore_errors=True)
-            bad += trials - equal
-            print(
-                f"{backend}: {trials} runs, killed {kills} times, {equal} ended bit-equal",
-                flush=True,
+        for name in names:
+            count = max(1, args.trials // len(names))
+            row = trials(name, count, threads, rng, Path(folder))
+            rows.append(row)
+            said = (
+                f"{row['runs']} runs, killed {row['kills']} times, {row['equal']} ended bit-equal"
             )
-    return int(bad > 0)
+            print(f"{name}: {said if row['runs'] else row['wrong'][0]}", flush=True)
+    command.write(args.out / "kills.json", args, command.environment(args), rows=rows)
+    print(f"written: {args.out / 'kills.json'}")
+    return int(any(row["wrong"] for row in rows))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The pictures of a benchmark, without pyplot, so that nothing here needs a screen."""
+"""The pictures of a benchmark, on the canvas that all of ganref draws on."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from ganref.backend import BACKENDS
-from ganref.output.canvas import colours
+from ganref.output.canvas import colours, figure, plain, save
 
 LOOKS = {"plain": (0.35, "", ":"), "off": (0.6, "//", "-."), "auto": (0.8, "..", "--"),
          "fast": (1.0, "", "-"), "bfloat16": (0.7, "xx", "-.")}  # fmt: skip
 WIDE = 8.0  # a logarithmic scale where the fastest is so many times as fast as the slowest
 
 
+@plain()
 def bars(path: Path, result: dict[str, Any]) -> None:
     """Examples per second by backend and mode, a panel for each recipe at the first of its batch
     sizes and widths; whiskers from the slowest to the fastest repetition."""
@@ -23,17 +24,18 @@ def bars(path: Path, result: dict[str, Any]) -> None:
         panel = panels.setdefault(row["recipe"], [])
         if not panel or _size(row) == _size(panel[0]):
             panel.append(row)
-    figure, grid = _panels(len(panels))
+    canvas, grid = _panels(len(panels))
     for axes, (name, rows) in zip(grid, panels.items(), strict=True):
         _bar_panel(axes, rows)
         batch, width = _size(rows[0])
         size = f"batch {batch}, width {width}" if width else f"batch {batch}"
         axes.set_title(f"{name}, {size}", fontsize=10)
-    figure.supylabel("examples per second", fontsize=9)
-    figure.supxlabel(_footer(result), fontsize=8)
-    figure.savefig(path, dpi=110)
+    canvas.supylabel("examples per second", fontsize=9)
+    canvas.supxlabel(_footer(result), fontsize=8)
+    save(path, canvas)
 
 
+@plain()
 def curves(path: Path, result: dict[str, Any]) -> bool:
     """Examples per second over batch size and over width, where there were several; whether
     there was anything to draw."""
@@ -47,17 +49,17 @@ def curves(path: Path, result: dict[str, Any]) -> bool:
                 panels.append((axis, name + fixed, same))
     if not panels:
         return False
-    figure, grid = _panels(len(panels))
+    canvas, grid = _panels(len(panels))
     known: dict[str, Any] = {}
     for axes, (axis, title, rows) in zip(grid, panels, strict=True):
         _curve_panel(axes, axis, rows)
         axes.set_title(title, fontsize=10)
         lines, names = axes.get_legend_handles_labels()
         known |= dict(zip(names, lines, strict=True))
-    figure.legend(known.values(), known.keys(), loc="outside right upper", fontsize=8)
-    figure.supylabel("examples per second", fontsize=9)
-    figure.supxlabel(_footer(result), fontsize=8)
-    figure.savefig(path, dpi=110)
+    canvas.legend(known.values(), known.keys(), loc="outside right upper", fontsize=8)
+    canvas.supylabel("examples per second", fontsize=9)
+    canvas.supxlabel(_footer(result), fontsize=8)
+    save(path, canvas)
     return True
 
 
@@ -133,17 +135,13 @@ def _curve_panel(axes: Any, axis: str, rows: list[dict[str, Any]]) -> None:
 
 def _panels(count: int) -> tuple[Any, list[Any]]:
     """A figure of `count` panels, three in a row: (figure, panels)."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     columns = min(3, count)
     rows = -(-count // columns)
-    figure = Figure(figsize=(1.6 + 4.6 * columns, 0.5 + 4.0 * rows), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    canvas = figure(1.6 + 4.6 * columns, 0.5 + 4.0 * rows)
+    axes = list(canvas.subplots(rows, columns, squeeze=False).flat)
     for unused in axes[count:]:
         unused.remove()
-    return figure, axes[:count]
+    return canvas, axes[:count]
 
 
 def _footer(result: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from benchmarks import command, report, whole
 from benchmarks.speed import __main__ as speed_main
 from benchmarks.speed import gate, jobs
 from benchmarks.workers import Worker
-from checks import default_runs, detector_cost, lab_figures
+from checks import default_runs, detector_cost, kill_runs, lab_figures
 from ganref import data
 from ganref.parity.workers import WorkerFailed
 from ganref.spec import UserError
@@ -51,6 +51,14 @@ def test_detectors_from_end_to_end(tmp_path: Path) -> None:
     assert code == int(row["share"]["median"] > detector_cost.TARGET)
     assert all(turn["detecting_s"] < a["detecting_s"]
                for turn, a in zip(row["without"], row["with"], strict=True))  # fmt: skip
+
+
+def test_killed_runs_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kill_runs, "USUAL_STEPS", 300)
+    # Fewer trials than it takes are no reason to report success without one.
+    code = kill_runs.main([*QUICK, "--trials", "1", "--out", str(tmp_path)])
+    (row,) = json.loads((tmp_path / "kills.json").read_text())["rows"]
+    assert code == 0 and row["runs"] == row["equal"] == 1 and row["wrong"] == []
 
 
 def test_default_runs_from_end_to_end(tmp_path: Path) -> None:
