@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -83,16 +84,26 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _run(project: Path, *words: str) -> str:
+    return _together(project, [*words])[0]
+
+
+def _together(project: Path, *commands: list[str]) -> list[str]:
+    """What commands print that need nothing of each other: most of their time is start-up."""
     env = os.environ | {"PYTHONPATH": str(project), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, *words]
-    done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+
+    def run(words: list[str]) -> str:
+        command = [sys.executable, *words]
+        done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(run, commands))
 
 
 def test_it_is_listed_and_diagnosed(project: Path) -> None:
-    assert all(name in _run(project, "-m", "ganref.train", "--list") for name in NAMES)
-    assert "Fake 1.0" in _run(project, "-c", DOCTOR)
+    listed, told = _together(project, ["-m", "ganref.train", "--list"], ["-c", DOCTOR])
+    assert all(name in listed for name in NAMES) and "Fake 1.0" in told
 
 
 def test_it_trains_samples_and_goes_on_elsewhere(project: Path) -> None:
@@ -106,16 +117,21 @@ def test_it_trains_samples_and_goes_on_elsewhere(project: Path) -> None:
 
 
 def test_it_is_compared_and_drawn(project: Path) -> None:
-    out = _run(project, "-m", "ganref.compare", "--backends", "numpy,fake,sixth", "--steps", "3")
+    compare = ["-m", "ganref.compare", "--backends", "numpy,fake,sixth", "--steps", "3"]
+    out, _ = _together(project, compare, ["-c", DRAW])
     assert "fake - sixth" in out and (project / "compare" / "compare.png").exists()
-    _run(project, "-c", DRAW)
 
 
 def test_it_teaches_and_is_timed(project: Path) -> None:
-    _run(project, "-m", "ganref.lab", "vanishing", "--backend", "fake", "--quiet", "--out", "lab")
-    timed = ["--backends", "fake,sixth", "--modes", "fast", "--repeats", "1", "--seconds", "0.05"]
-    out = _run(project, "-m", "benchmarks.speed", *timed, "--out", "speed")
-    assert "fake" in out and (project / "speed" / "speed.png").exists()
+    lab = ["-m", "ganref.lab", "vanishing", "--backend", "fake", "--quiet", "--out", "lab"]
+    timed = ["--backends", "fake", "--modes", "fast", "--repeats", "1", "--seconds", "0.05"]
+    speed = ["-m", "benchmarks.speed", *timed, "--out", "speed"]
+    taught, out = _together(project, lab, speed)
+    assert (
+        "lab/vanishing.json" in taught
+        and "fake" in out
+        and (project / "speed" / "speed.png").exists()
+    )
 
 
 def test_nothing_else_names_it(project: Path) -> None:
