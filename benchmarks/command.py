@@ -58,7 +58,7 @@ def prepare(out: Path) -> None:
 
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
-    """The options, as JSON has them."""
+    """What was asked for, by option, as JSON has it."""
     return {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items()}
 
 
@@ -68,11 +68,6 @@ def write(path: Path, args: argparse.Namespace, about: dict[str, Any], **results
     about["load_after"] = os.getloadavg()
     content = {"environment": about, "settings": settings(args), **results}
     write_atomically(path, strict_json.dumps(content, indent=1).encode())
-
-
-def settings(args: argparse.Namespace) -> dict[str, Any]:
-    """What was asked for, by option."""
-    return {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items()}
 
 
 def environment(args: argparse.Namespace, device: str = "cpu") -> dict[str, Any]:
