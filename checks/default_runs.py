@@ -47,7 +47,7 @@ def run(name: str, backend: str, args: argparse.Namespace, threads: int) -> dict
 def margins(directory: RunDirectory) -> dict[str, Any]:
     """How near a run came to a warning; None where no detector took a reading."""
     config, rows = directory.read_config(), directory.read_metrics()
-    _, trace = directory.read_steps()
+    trace = directory.read_steps()
     loss = config.recipe.loss
     unit = loss.unit / loss.per_example(1.0, config.recipe.batch_size)
     window = np.ones(detectors.WINDOW) / detectors.WINDOW

@@ -98,7 +98,7 @@ class Loop:
             with TemporaryDirectory(prefix="ganref-bench-") as folder:
                 run = RunDirectory.create(Path(folder) / "run")
                 timed: Any = TimedGAN(self.gan, training)
-                loop.train(config, timed, self.dataset, run, Options(progress=False))
+                loop.train(config, timed, self.dataset, run, Options())
         finally:
             loop.Detectors = original  # type: ignore[misc]
         return {"steps": steps, "training_s": training.seconds, "detecting_s": detecting.seconds}

@@ -9,7 +9,7 @@ from typing import Any
 from . import cli
 from .backend import BACKENDS, is_installed
 from .output import curves, strict_json
-from .output.files import disk_errors, write_atomically
+from .output.files import optional, results_in, write_atomically, written
 from .parity.lockstep import compare
 from .parity.tolerances import KINDS
 
@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--compile", choices=("auto", "on", "off"), help="default auto")
     p.add_argument("--threads", type=cli.THREADS)
     p.add_argument("--out", type=Path, help="for compare.json and compare.png (default compare)")
-    p.add_argument("--quiet", action="store_true", help="no progress bar")
+    cli.progress_options(p)
     cli.recipe_options(p)
     return p
 
@@ -42,6 +42,9 @@ def table(report: dict[str, Any]) -> str:
         f"{'':<{wide}}" + "".join(f"{kind:>12}" for kind in KINDS),
     ]
     for label, pair in zip(labels, report["pairs"], strict=True):
+        if not pair["worst"]["losses"]:
+            lines.append(f"{label:<{wide}}  not compared")
+            continue
         worst = [max(pair["worst"][kind], default=float("nan")) for kind in KINDS]
         verdict = "outside" if pair["first_outside"] else "ok"
         lines.append(f"{label:<{wide}}" + "".join(f"{w:>12.1e}" for w in worst) + f"  {verdict}")
@@ -72,25 +75,27 @@ def main(argv: list[str] | None = None) -> int:
     cli.check_memory(recipe, args.get("dtype", "float64"))
     default = ",".join(name for name in BACKENDS if is_installed(name))
     out = args.get("out", Path("compare"))
-    with disk_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
-    report = compare(
-        recipe,
-        args.get("backends", default).split(","),
-        args.get("steps", 20),
-        args.get("dtype", "float64"),
-        data_name=args.get("data"),
-        seed=args.get("seed", 0),
-        teacher_forced="teacher_forced" in args,
-        device=args.get("device", "cpu"),
-        compile=args.get("compile", "auto"),
-        threads=cli.prepare_threads(args.get("threads")),
-        progress="quiet" not in args,
-    )
-    write_atomically(out / "compare.json", strict_json.dumps(report, indent=1).encode())
-    curves.comparison(out / "compare.png", report)
-    print(table(report))
-    print(f"written: {out / 'compare.json'}, {out / 'compare.png'}")
+    with results_in(out):
+        report = compare(
+            recipe,
+            args.get("backends", default).split(","),
+            args.get("steps", 20),
+            args.get("dtype", "float64"),
+            data_name=args.get("data"),
+            seed=args.get("seed", 0),
+            teacher_forced="teacher_forced" in args,
+            device=args.get("device", "cpu"),
+            compile=args.get("compile", "auto"),
+            threads=cli.prepare_threads(args.get("threads")),
+            progress=cli.shows_bar(args),
+        )
+        print(table(report))
+        text, picture = out / "compare.json", out / "compare.png"
+        write_atomically(text, strict_json.dumps(report, indent=1).encode())
+        with optional(picture.name):
+            picture.unlink(missing_ok=True)
+            curves.comparison(picture, report)
+        print(written(text, picture))
     return 0 if report["agrees"] else 1
 
 

@@ -17,7 +17,8 @@ from .backend import BACKENDS
 from .draws import rng
 from .metrics.report import Result, cheap_metrics, evaluate_samples
 from .output import pictures, strict_json
-from .output.files import disk_errors, write_atomically
+from .output.files import optional, results_in, write_atomically, written
+from .training.checkpoint import Checkpoint
 
 __all__ = ["Result", "as_json", "cheap_metrics", "evaluate_samples", "main", "table"]
 
@@ -40,15 +41,20 @@ def parser() -> argparse.ArgumentParser:
 
 
 def table(results: list[Result]) -> str:
-    """The results as lines for a terminal: name, value, interval, source and note, or why not."""
+    """The results as lines for a terminal: name, value, interval, source and note, or why not; one
+    line for those that such data do not have."""
     lines = []
     for result in results:
+        if not result.applies:
+            continue
         if result.value is None:
             lines.append(f"{result.name:<17} -        {result.error}")
             continue
         low_high = "[{:.4g}, {:.4g}]".format(*result.interval) if result.interval else ""
         about = ". ".join(filter(None, (result.source, result.note)))
         lines.append(f"{result.name:<17} {result.value:<8.4g} {low_high:<18} {about}")
+    if others := [result.name for result in results if not result.applies]:
+        lines.append(f"not for such data (evaluation.json says why): {', '.join(others)}")
     return "\n".join(lines)
 
 
@@ -58,15 +64,23 @@ def as_json(results: list[Result]) -> list[dict[str, Any]]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Generate, measure, print, draw, write. Raises UserError."""
+    """Generate, measure, print, write, draw. Raises UserError."""
     args = parser().parse_args(argv)
     checkpoint = cli.trained(args.run, args.ema)
+    out = args.out or (args.run if args.run.is_dir() else args.run.parent)
+    with results_in(out):
+        _evaluate(args, checkpoint, out)
+    return 0
+
+
+def _evaluate(args: argparse.Namespace, checkpoint: Checkpoint, out: Path) -> None:
     recipe = checkpoint.recipe
     dataset = cli.data_of(checkpoint, args.run, args.data, args.mixed)
     config, gan = cli.restore(checkpoint, args.backend, args.device, args.threads)
     samples = cli.generate(gan, recipe, args.seed, args.num, rng.EVALUATION, ema=args.ema)
     results = evaluate_samples(recipe, dataset, samples, args.seed, inception=args.inception)
-    out = args.out or (args.run if args.run.is_dir() else args.run.parent)
+    print(f"{args.num:,} samples of {recipe.name} at step {checkpoint.step:,}, on {dataset.name}")
+    print(table(results))
     report = {
         "recipe": recipe.name,
         "step": checkpoint.step,
@@ -77,15 +91,13 @@ def main(argv: list[str] | None = None) -> int:
         "ema": args.ema,
         "results": as_json(results),
     }
-    with disk_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
-    write_atomically(out / "evaluation.json", strict_json.dumps(report, indent=1).encode())
-    shown = dataset.batch(np.arange(min(len(dataset), 1000 if samples.ndim == 2 else 64)))
-    pictures.beside(out / "evaluation.png", samples[: len(shown)], shown, recipe.name)
-    print(f"{args.num:,} samples of {recipe.name} at step {checkpoint.step:,}, on {dataset.name}")
-    print(table(results))
-    print(f"written: {out / 'evaluation.json'}, {out / 'evaluation.png'}")
-    return 0
+    text, picture = out / "evaluation.json", out / "evaluation.png"
+    write_atomically(text, strict_json.dumps(report, indent=1).encode())
+    with optional(picture.name):
+        picture.unlink(missing_ok=True)
+        shown = dataset.batch(np.arange(min(len(dataset), 1000 if samples.ndim == 2 else 64)))
+        pictures.beside(picture, samples[: len(shown)], shown, recipe.name)
+    print(written(text, picture))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from .backend import BACKENDS, check_backend, load_backend
 from .labs import Setup, collapse, oscillation, vanishing
 from .output import strict_json
 from .output.canvas import plain
-from .output.files import disk_errors, write_atomically
+from .output.files import optional, results_in, write_atomically, written
 
 LABS: dict[str, ModuleType] = {
     "vanishing": vanishing,
@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--dtype", default="float32", help="float32 (default) or float64")
     p.add_argument("--compile", default="auto", choices=("auto", "on", "off"))
     p.add_argument("--threads", type=cli.THREADS, help="cores to use (default all)")
-    p.add_argument("--quiet", action="store_true", help="no progress bar")
+    cli.progress_options(p)
     return p
 
 
@@ -42,11 +42,16 @@ def main(argv: list[str] | None = None) -> int:
     check_backend(args.backend)
     threads = cli.prepare_threads(args.threads)
     out = args.out or Path("lab") / args.lab
-    with disk_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
     load_backend(args.backend).set_threads(threads)
     device = cli.pick_device(args.backend, args.device)
-    setup = Setup(args.backend, args.seed, device, args.dtype, args.compile, not args.quiet)
+    with results_in(out):
+        _measure(args, device, threads, out)
+    return 0
+
+
+def _measure(args: argparse.Namespace, device: str, threads: int, out: Path) -> None:
+    bar = cli.shows_bar(vars(args))
+    setup = Setup(args.backend, args.seed, device, args.dtype, args.compile, bar)
     lab, started = LABS[args.lab], time.perf_counter()
     figures = lab.run(setup)
     about = {
@@ -61,12 +66,12 @@ def main(argv: list[str] | None = None) -> int:
         "finding": lab.finding(figures),
     }
     report, picture = out / f"{args.lab}.json", out / f"{args.lab}.png"
-    write_atomically(report, strict_json.dumps(about | {"figures": figures}, indent=1).encode())
-    with plain():
-        lab.draw(picture, figures)
     print(about["finding"])
-    print(f"written: {report}, {picture}")
-    return 0
+    write_atomically(report, strict_json.dumps(about | {"figures": figures}, indent=1).encode())
+    with optional(picture.name), plain():
+        picture.unlink(missing_ok=True)
+        lab.draw(picture, figures)
+    print(written(report, picture))
 
 
 if __name__ == "__main__":

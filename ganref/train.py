@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from . import cli, data
-from .backend import BACKENDS, install, is_installed
-from .spec import RECIPES, num_parameters
+from .backend import BACKENDS, GAN, install, is_installed
+from .output import board
+from .output.files import DiskRefused
+from .spec import RECIPES, UserError, num_parameters
 from .training import loop
 from .training.run import Config, Options, RunDirectory
 
@@ -45,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
                    help="metrics of the samples in metrics.jsonl and progress.png")  # fmt: skip
     g.add_argument("--tensorboard", action="store_true", help="event files too")
     g.add_argument("--gif", action="store_true", help="the samples of all epochs as one GIF")
-    g.add_argument("--quiet", action="store_true", help="no progress bar")
+    cli.progress_options(g, "a progress bar instead of a line an epoch")
     return p
 
 
@@ -75,44 +77,61 @@ def main(argv: list[str] | None = None) -> int:
         print(cli.build_recipe(args).summary())
         return 0
     threads = cli.prepare_threads(args.get("threads"))
+    if "tensorboard" in args:
+        board.check()
     with contextlib.ExitStack() as until_the_end:
-        checkpoint = None
-        if "resume" in args:
-            cli.check_changes(args)
-            run = RunDirectory.open(Path(args["resume"]))
-            until_the_end.enter_context(run.held())
-            config, dataset, checkpoint = cli.resumed_run(args, run)
-            gan = cli.create(config, threads, checkpoint)
-            run.cut_back(checkpoint.step if checkpoint else 0)
-        else:
-            config, dataset = cli.new_run(args)
-            gan = cli.create(config, threads)
-            run = _new_directory(args, config)
-            until_the_end.enter_context(run.held())
-        about = cli.machine(config.backend, threads)
-        run.write_config(config, about)
-        options = _options(args, about["versions"])
-        start = checkpoint.step if checkpoint else 0
-        row = loop.train(config, gan, dataset, run, options, start)
+        begin = _go_on if "resume" in args else _begin
+        config, gan, dataset, run, start = begin(args, threads, until_the_end)
+        found = cli.versions(config.backend)
+        try:
+            row = loop.train(config, gan, dataset, run, _options(args, found), start)
+        except DiskRefused as error:
+            cure = "free some space" if error.full else "see to that"
+            raise UserError(f"{error}; {cure}, then go on with `{run.resume}`") from error
     print(
-        f"{config.recipe.name} on {about['versions']['framework']} ({config.device}): "
+        f"{config.recipe.name} on {found['framework']} ({config.device}): "
         f"{config.steps:,} steps, loss_D {row['loss_D']:.3f}, loss_G {row['loss_G']:.3f}, "
         f"{row['examples_per_sec']:,.0f} examples/s; results in {run.path}"
     )
     return 0
 
 
-def _new_directory(args: dict[str, Any], config: Config) -> RunDirectory:
+Begun = tuple[Config, GAN, data.Dataset, RunDirectory, int]  # and the steps that are done
+
+
+def _begin(args: dict[str, Any], threads: int, until_the_end: contextlib.ExitStack) -> Begun:
+    config, dataset = cli.new_run(args)
+    gan = cli.create(config, threads)
+    about = cli.machine(config.backend, threads)
     if "run_dir" in args:
-        return RunDirectory.create(Path(args["run_dir"]))
-    return RunDirectory.numbered(Path("runs"), f"{config.recipe.name}-{config.backend}")
+        run = RunDirectory.create(Path(args["run_dir"]))
+    else:
+        run = RunDirectory.numbered(Path("runs"), f"{config.recipe.name}-{config.backend}")
+    try:
+        until_the_end.enter_context(run.held())
+        run.write_config(config, about)
+    except UserError:
+        run.abandon()
+        raise
+    return config, gan, dataset, run, 0
+
+
+def _go_on(args: dict[str, Any], threads: int, until_the_end: contextlib.ExitStack) -> Begun:
+    cli.check_changes(args)
+    run = RunDirectory.open(Path(args["resume"]))
+    until_the_end.enter_context(run.held())
+    config, dataset, checkpoint, log = cli.resumed_run(args, run)
+    gan = cli.create(config, threads, checkpoint)
+    run.go_on(config, cli.machine(config.backend, threads), log)
+    return config, gan, dataset, run, checkpoint.step if checkpoint else 0
 
 
 def _options(args: dict[str, Any], versions: dict[str, str]) -> Options:
+    lines = "none" if "quiet" in args else "lines"
     return Options(
         checkpoint_every=args.get("checkpoint_every"),
         keep=args.get("keep", 2),
-        progress="quiet" not in args,
+        progress="bar" if cli.shows_bar(args) else lines,
         tensorboard="tensorboard" in args,
         gif="gif" in args,
         evaluate_every=args.get("evaluate_every"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
+import contextlib
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from ..spec.errors import UserError
 from ..training.history import Diverged
 from ..training.loop import Interrupted
+from .terminal import streams, watched
 
 
 class Parser(argparse.ArgumentParser):
@@ -27,23 +28,35 @@ def run_main(
     """Run a command line: 0 if all went well, 2 for a user's mistake, 3 for a loss that is not
     finite, 128 + n after signal n (SIGINT, SIGTERM, SIGHUP); for these a line on stderr, never a
     traceback."""
+    with streams():
+        code = _code(main, prog, argv)
+        with contextlib.suppress(UserError, BrokenPipeError):  # said already
+            sys.stdout.flush()
+    sys.exit(code)
+
+
+def _code(
+    main: Callable[[list[str] | None], int | None], prog: str, argv: list[str] | None
+) -> int | str | None:
     try:
-        code = main(argv) or 0
+        try:
+            code: int | str | None = main(argv) or 0
+        except SystemExit as error:  # the parser has spoken
+            code = error.code
         sys.stdout.flush()
+        return code
     except (UserError, Diverged, Interrupted) as error:
-        print(f"{prog}: {' '.join(str(error).split())}", file=sys.stderr)
-        code = {UserError: 2, Diverged: 3}.get(type(error), getattr(error, "exit_code", 2))
+        words = str(error)
+        code = getattr(error, "exit_code", 3 if isinstance(error, Diverged) else 2)
     except MemoryError as error:
-        hint = "use a smaller --batch-size, --width or --num"
-        print(f"{prog}: out of memory ({error}); {hint}", file=sys.stderr)
+        words = f"out of memory ({error}); use a smaller --batch-size, --width or --num"
         code = 2
     except KeyboardInterrupt:
-        print(f"{prog}: interrupted", file=sys.stderr)
-        code = 130
-    except BrokenPipeError:  # `... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    sys.exit(code)
+        words, code = "interrupted", 130
+    except BrokenPipeError:  # `... | head` has seen enough
+        return 0
+    print(f"{prog}: {' '.join(words.split())}", file=sys.stderr)
+    return code
 
 
 LARGEST = sys.float_info.max  # more is infinite
@@ -74,6 +87,18 @@ def positive(kind: type) -> Callable[[str], Any]:
     if kind is int:
         return between(int, 1, 10**9)
     return between(float, 0, LARGEST, open_below=True)
+
+
+def progress_options(p: argparse._ActionsContainer, what: str = "a progress bar") -> None:
+    """--progress and --quiet; without either, a bar is shown where a person looks at it."""
+    how = p.add_mutually_exclusive_group()
+    how.add_argument("--progress", action="store_true", help=f"{what}, also where no terminal is")
+    how.add_argument("--quiet", action="store_true", help="no word of progress")
+
+
+def shows_bar(args: dict[str, Any]) -> bool:
+    """Whether a progress bar is to be shown: what these options say, else on a terminal."""
+    return bool(args.get("progress")) or (watched() and not args.get("quiet"))
 
 
 THREADS = between(int, 1, 1024)

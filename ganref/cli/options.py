@@ -28,6 +28,11 @@ LOSS_OPTIONS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "repelling": ("repelling", _same),
     "r1": ("r1", _same),
 }
+# Numbers that only some stacks of layers have, and another value that would show it.
+ELSEWHERE: dict[str, Callable[[Recipe], Any]] = {
+    "width": lambda recipe: 2 * recipe.width,
+    "leaky_slope": lambda recipe: (1 + recipe.leaky_slope) / 2,
+}
 # Options that define what is computed: a resumed run has them from its config.
 DEFINING = (
     "recipe", "tab", "data", "seed", "loss", "lr", "lr_D", "lr_G", "channels", *PLAIN,
@@ -85,6 +90,10 @@ def build_recipe(args: dict[str, Any]) -> Recipe:
         rate = args.get(which, args.get("lr"))
         if rate is not None:
             changes[name] = dataclasses.replace(getattr(base, name), lr=rate)
+    for field, other in ELSEWHERE.items():
+        if field in args and base.replace(**{field: other(base)}).networks == base.networks:
+            option = field.replace("_", "-")
+            raise UserError(f"--{option} has no effect on recipe {base.name}; no layer has one")
     return base.replace(**changes, **_loss(base, args))
 
 

@@ -12,9 +12,11 @@ import numpy as np
 from .. import data
 from ..backend import GAN, check_backend
 from ..draws import rng
+from ..output.files import LOG
 from ..spec import Recipe, UserError
 from ..spec.precision import storage
 from ..training.checkpoint import Checkpoint, find, load_latest
+from ..training.log import Log
 from ..training.run import Config, RunDirectory
 from .options import DEFINING, build_recipe
 from .start import check_memory, create, pick_device, prepare_threads
@@ -57,9 +59,9 @@ def check_changes(args: dict[str, Any]) -> None:
 
 def resumed_run(
     args: dict[str, Any], run: RunDirectory
-) -> tuple[Config, data.Dataset, Checkpoint | None]:
-    """The run in that directory as far as it is, with what may change; no checkpoint if it was
-    ended before its first one. Raises UserError."""
+) -> tuple[Config, data.Dataset, Checkpoint | None, Log]:
+    """The run in that directory as far as it is, with what may change, and what it has logged; no
+    checkpoint if it was ended before its first one. Raises UserError."""
     config = run.read_config()
     saved = run.checkpoints.is_dir() and any(run.checkpoints.glob("step_*"))
     checkpoint = load_latest(run.checkpoints) if saved else None
@@ -79,7 +81,10 @@ def resumed_run(
         raise UserError(
             f"{run.path} is at step {checkpoint.step:,} already; --steps counts from its start"
         )
-    return config, dataset, checkpoint
+    if checkpoint is None:
+        LOG.warning("%s has no checkpoint yet; it begins again with its first step", run.path)
+        return config, dataset, None, Log()
+    return config, dataset, checkpoint, checkpoint.log or run.read_log(checkpoint.step)
 
 
 def _steps(args: dict[str, Any], built: Recipe, name: str, dataset: data.Dataset) -> int:

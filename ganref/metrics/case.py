@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data import Dataset
 from ..draws.rng import EVALUATION, Stream
-from ..spec.errors import UserError
+from ..spec.errors import DoesNotApply
 from ..spec.schema import Recipe
 from . import distances, features
 
@@ -23,7 +23,7 @@ _FIRST_STEP = features.CLASSIFIER_STEP + 16  # of the evaluation stream: one for
 @dataclass(frozen=True)
 class Result:
     """One metric. `interval` is at 95% unless the note says otherwise; `error` says in one line
-    why there is no value."""
+    why there is no value, and `applies` whether such data could have one."""
 
     name: str
     value: float | None
@@ -31,6 +31,7 @@ class Result:
     source: str = ""
     note: str = ""
     error: str | None = None
+    applies: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +88,7 @@ class Case:
     def features(self) -> tuple[np.ndarray, np.ndarray, str]:
         """(features of samples (n, d), of real images (m, d), what they are in words)."""
         if not self.dataset.is_images:
-            raise UserError("only for images")
+            raise DoesNotApply("only for images")
         extract: Callable[[np.ndarray], np.ndarray]
         if self.dataset.labels is not None:
             extract, kind = self.classifier.features, "a classifier's features"

@@ -21,7 +21,7 @@ from ..backend import need
 from ..data import Dataset
 from ..draws.rng import EVALUATION, Stream
 from ..output import pictures
-from ..spec.errors import UserError
+from ..spec.errors import DoesNotApply, UserError
 from .distances import subset
 
 SIDE = 16  # larger images are averaged down to this before a classifier sees them
@@ -117,7 +117,7 @@ def classifier(dataset: Dataset, seed: int = 0) -> Classifier:
     """
     selection = need("sklearn.model_selection", "scikit-learn")
     if dataset.labels is None or not dataset.is_images:
-        raise UserError(f"{dataset.name} has no labelled images, so its classes cannot be told")
+        raise DoesNotApply(f"{dataset.name} has no labelled images, so its classes cannot be told")
     generator = Stream(seed, EVALUATION).at(CLASSIFIER_STEP)
     chosen = subset(len(dataset.array), MOST_TRAINED, generator)
     rows, labels = small_rows(dataset.array[chosen]), np.asarray(dataset.labels)[chosen]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..data import Dataset, modes, points
-from ..spec.errors import UserError
+from ..spec.errors import DoesNotApply, UserError
 from ..spec.schema import Recipe
 from . import distances, fidelity, inception, two_sample
 from .case import FEATURE_ROWS, Case, Result
@@ -20,7 +20,7 @@ FEWEST_COPIES = 20  # samples: the test's normal interval means nothing for fewe
 
 def _toy(case: Case, generator: np.random.Generator) -> Iterable[Result]:
     if case.dataset.name != "gaussian":
-        raise UserError("only for the gaussian data, whose distribution is known")
+        raise DoesNotApply("only for the gaussian data, whose distribution is known")
     mean, cov = points.B, points.A.T @ points.A
     found = distances.toy_metrics(case.samples, mean, cov)
     real = generator.standard_normal(case.samples.shape) @ points.A + points.B
@@ -29,7 +29,7 @@ def _toy(case: Case, generator: np.random.Generator) -> Iterable[Result]:
 
 def _mixture(case: Case, generator: np.random.Generator) -> Iterable[Result]:
     if case.dataset.name not in ("ring", "grid"):
-        raise UserError("only for the ring and grid data, whose modes are known")
+        raise DoesNotApply("only for the ring and grid data, whose modes are known")
     centres, std = modes(case.dataset.name)
     found = distances.mixture_metrics(case.samples, centres, std)
     chosen = generator.integers(len(centres), size=len(case.samples))
@@ -95,7 +95,7 @@ def _classes(case: Case, generator: np.random.Generator) -> Iterable[Result]:
 
 def _copying(case: Case, generator: np.random.Generator) -> Iterable[Result]:
     if not case.dataset.is_images:
-        raise UserError("only for images")
+        raise DoesNotApply("only for images")
     distances.as_rows(case.samples[:FEWEST_COPIES], FEWEST_COPIES)
     found = two_sample.copying(case.comparable, case.dataset.array, case.held_out, generator)
     beside = "held-out images" if case.held_out is not None else "training images left out in turn"
@@ -106,7 +106,7 @@ def _copying(case: Case, generator: np.random.Generator) -> Iterable[Result]:
 
 def _inception(case: Case, generator: np.random.Generator) -> Iterable[Result]:
     if not case.dataset.is_images:
-        raise UserError("only for images")
+        raise DoesNotApply("only for images")
     fake, real = case.drawn(FEATURE_ROWS, generator)
     found = inception.distances(real, fake)
     note = f"{len(fake):,} samples, {len(real):,} real images"
@@ -174,7 +174,11 @@ def _attempt(case: Case, group: Group, number: int) -> list[Result]:
             raise UserError(case.diverged)
         found = list(group.run(case, case.generator(number)))
     except UserError as error:
-        return [Result(name, None, source=group.source, error=str(error)) for name in group.names]
+        applies = not isinstance(error, DoesNotApply)
+        return [
+            Result(name, None, source=group.source, error=str(error), applies=applies)
+            for name in group.names
+        ]
     return [dataclasses.replace(result, source=group.source) for result in found]
 
 

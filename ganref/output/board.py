@@ -11,6 +11,11 @@ from ..backend import need
 from .pictures import grid, points_frame
 
 
+def check() -> None:
+    """Raises UserError if tensorboardX is not installed."""
+    need("tensorboardX", "tensorboardX", "--tensorboard", "tensorboard")
+
+
 def board(run: Path) -> Any:
     """A TensorBoard writer into the run. Raises UserError if tensorboardX is not installed."""
     writer = need("tensorboardX", "tensorboardX", "--tensorboard", "tensorboard").SummaryWriter

@@ -21,3 +21,12 @@ def dumps(value: Any, indent: int | None = None) -> str:
     """The text. A number that is not finite is null: who writes it says beside it, in words, what
     has diverged."""
     return json.dumps(finite(value), indent=indent, allow_nan=False)
+
+
+def loads(text: str | bytes) -> Any:
+    """What a text that somebody may have changed means. Raises ValueError, also where it is nested
+    deeper than Python reads."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None

@@ -56,7 +56,7 @@ def compare(
     """Run `steps` steps on each backend; the report that `compare.json` holds.
 
     A backend whose process dies is in the report's "died", with its last words; the others go on.
-    Raises UserError if fewer than two backends are named."""
+    Raises UserError if fewer than two backends are named, or can begin."""
     from tqdm import tqdm
 
     for name in backends:
@@ -72,9 +72,13 @@ def compare(
         for name in backends:  # all start at once: importing a framework is half the time
             workers[name] = Worker("ganref.parity.driven", name, str(threads or ""))
         for name in workers:
-            _ask(report, workers, name, "create", recipe, weights, device, dtype, compile)
+            # The reference has no other device.
+            where = "cpu" if name == "numpy" else device
+            _ask(report, workers, name, "create", recipe, weights, where, dtype, compile)
         for name, found in _gather(report, workers).items():
             report["versions"][name] = found
+        if len(workers) < 2:
+            raise UserError("; ".join(f"{name}: {words}" for name, words in report["died"].items()))
         for step in tqdm(range(steps), disable=not progress, unit="step", desc=recipe.name):
             batch = source.draw(range(step, step + 1))
             for name in workers:

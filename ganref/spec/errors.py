@@ -6,3 +6,7 @@ class UserError(ValueError):
 
     Command lines print it without a traceback and exit with code 2.
     """
+
+
+class DoesNotApply(UserError):
+    """What was asked for is not defined for such data, whatever the numbers are."""

@@ -24,7 +24,7 @@ def to_dict(recipe: Recipe) -> dict[str, Any]:
 def from_dict(data: Any) -> Recipe:
     """The recipe that `to_dict` gave. Raises UserError for anything else: an unknown or missing
     field, a value of another type, numbers that a recipe refuses."""
-    return _build(Recipe, data, "recipe")
+    return typed(Recipe, data, "recipe")
 
 
 def _loss(value: Any, where: str) -> Loss:
@@ -39,10 +39,12 @@ def _loss(value: Any, where: str) -> Loss:
         for name in set(rest) - own:
             if rest.pop(name) != ONCE_ALL[name]:
                 raise UserError(f"{where}.{name} is not a number of a loss of kind {kind}")
-    return _build(LOSSES[kind], rest, where)
+    return typed(LOSSES[kind], rest, where)
 
 
-def _build(kind: Any, value: Any, where: str) -> Any:
+def typed(kind: Any, value: Any, where: str) -> Any:
+    """The value as that kind: a frozen dataclass of its fields, a tuple, a dict, or what JSON has.
+    Raises UserError, naming `where`, for anything else."""
     if kind is Loss:
         return _loss(value, where)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
@@ -53,7 +55,7 @@ def _build(kind: Any, value: Any, where: str) -> Any:
         if set(value) != set(hints):
             odd = sorted(set(value) ^ set(hints))[0]
             raise UserError(f"{where} has a missing or unknown field {odd!r}")
-        return kind(**{k: _build(hints[k], v, f"{where}.{k}") for k, v in value.items()})
+        return kind(**{k: typed(hints[k], v, f"{where}.{k}") for k, v in value.items()})
     if typing.get_origin(kind) is tuple:
         args = typing.get_args(kind)
         if not isinstance(value, list | tuple):
@@ -61,10 +63,15 @@ def _build(kind: Any, value: Any, where: str) -> Any:
         kinds = [args[0]] * len(value) if args[-1] is Ellipsis else args
         if len(kinds) != len(value):
             raise UserError(f"{where} must have {len(kinds)} entries, not {len(value)}")
-        return tuple(_build(k, v, where) for k, v in zip(kinds, value, strict=True))
+        return tuple(typed(k, v, where) for k, v in zip(kinds, value, strict=True))
+    if typing.get_origin(kind) is dict:
+        if not isinstance(value, dict):
+            raise UserError(f"{where} must be an object, not {value!r:.60}")
+        of = typing.get_args(kind)[1]
+        return {name: typed(of, item, f"{where}.{name}") for name, item in value.items()}
     if isinstance(kind, types.UnionType):
         kind = next(k for k in typing.get_args(kind) if k is not types.NoneType)
-        return None if value is None else _build(kind, value, where)
+        return None if value is None else typed(kind, value, where)
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:

@@ -17,16 +17,23 @@ from typing import Any
 
 import numpy as np
 
-from ..output.files import write_atomically
+from ..output import strict_json
+from ..output.files import LOG, disk_errors, write_atomically
 from ..spec.errors import UserError
 from ..spec.schema import Recipe
-from ..spec.serial import from_dict, to_dict
+from ..spec.serial import from_dict, to_dict, typed
 from ..spec.state import check_state
+from ..spec.steps import Trace
+from .log import Log
 from .run import Config, Options, RunDirectory
 
-FORMAT = 1
+FORMAT = 2
+READ = (1, 2)  # until 2, checkpoints had no log
+TRACE = "log.trace"  # a tensor (columns, steps) beside those of the state
 SECONDS = 30.0  # between two checkpoints that nobody asked for
-PLAIN = ("seed", "step", "data", "dtype", "backend", "versions")
+PLAIN = {
+    "seed": int, "step": int, "data": str, "dtype": str, "backend": str, "versions": dict[str, str],
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ class Checkpoint:
     dtype: str
     backend: str
     versions: dict[str, str] = field(default_factory=dict)
+    log: Log | None = None
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
@@ -55,7 +63,11 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     }
     # safetensors keeps the order of neither tensors nor metadata: sorted names and a single key
     # make the same state the same bytes. Its 0-d arrays must stay 0-d.
-    state = {n: np.asarray(checkpoint.state[n], order="C") for n in sorted(checkpoint.state)}
+    tensors = checkpoint.state
+    if checkpoint.log:
+        meta["epochs"] = list(checkpoint.log.epochs)
+        tensors = tensors | {TRACE: np.stack(checkpoint.log.trace)}
+    state = {n: np.asarray(tensors[n], order="C") for n in sorted(tensors)}
     meta["sha256"] = _digest(meta, state)
     write_atomically(path, serialise(state, metadata={"ganref": json.dumps(meta, sort_keys=True)}))
 
@@ -66,6 +78,8 @@ def load(path: Path) -> Checkpoint:
     from safetensors import SafetensorError, safe_open
 
     try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} is no file")
         with safe_open(str(path), framework="numpy") as file:
             text = (file.metadata() or {}).get("ganref")
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -81,33 +95,48 @@ def load(path: Path) -> Checkpoint:
     if text is None:
         raise UserError(f"{path} holds tensors but is not a checkpoint of ganref")
     try:
-        meta = json.loads(text)
-        if meta["format"] != FORMAT:
+        meta = strict_json.loads(text)
+        if meta["format"] not in READ:
             found = f"{meta['format']!r:.20}"
-            raise UserError(f"checkpoint format {found}; this version reads {FORMAT}")
+            raise UserError(f"checkpoint format {found}; this version reads {READ[-1]} at most")
         # Other text can mean the same numbers (1E-08): it is not what was written all the same.
         as_written = json.dumps(meta, sort_keys=True) == text
         if meta.pop("sha256") != _digest(meta, state) or not as_written:
             raise UserError("altered after it was written (its checksum does not fit)")
-        plain = {name: meta[name] for name in PLAIN}
-        checkpoint = Checkpoint(recipe=from_dict(meta["recipe"]), state=state, **plain)
-        check_state(checkpoint.recipe, state)
+        plain = {name: typed(kind, meta[name], name) for name, kind in PLAIN.items()}
+        if plain["seed"] < 0 or plain["step"] < 0:
+            raise UserError("a negative seed or step")
+        recipe, log = from_dict(meta["recipe"]), _log(meta, state, plain["step"])
+        check_state(recipe, state)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{path} has metadata that ganref did not write ({error})") from None
-    return checkpoint
+    return Checkpoint(recipe=recipe, state=state, log=log, **plain)
+
+
+def _log(meta: dict[str, Any], tensors: dict[str, np.ndarray], step: int) -> Log | None:
+    """The log, taken from among the tensors; None in a checkpoint without one."""
+    trace = tensors.pop(TRACE, None)
+    if trace is None:
+        return None
+    if trace.dtype != np.float64 or trace.shape != (len(Trace._fields), step):
+        raise UserError(f"{TRACE} is {trace.dtype} of shape {trace.shape} at step {step:,}")
+    return Log(Trace(*trace), typed(tuple[str, ...], meta["epochs"], "epochs"))
 
 
 def save_latest(directory: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
     """Save `step_NNNNNNNN.safetensors`, point `latest.json` at it, and drop all but the newest
     `keep` (0 keeps all). At every moment the file that `latest.json` names is whole."""
     path = directory / f"step_{checkpoint.step:08d}.safetensors"
+    with disk_errors(directory):
+        directory.mkdir(exist_ok=True)
     save(path, checkpoint)
     pointer = {"file": path.name, "step": checkpoint.step}
     write_atomically(directory / "latest.json", json.dumps(pointer).encode())
     for old in _newest_first(directory)[keep:] if keep else []:
-        old.unlink(missing_ok=True)
+        with disk_errors(old):
+            old.unlink(missing_ok=True)
     return path
 
 
@@ -131,10 +160,11 @@ class Checkpoints:
         ends = step % self.steps_per_epoch == 0
         return ends and time.perf_counter() - self._saved_at > SECONDS
 
-    def save(self, step: int, state: dict[str, np.ndarray]) -> None:
-        """Save the state after that step, whole or not at all. Raises UserError."""
+    def save(self, step: int, state: dict[str, np.ndarray], log: Log) -> None:
+        """Save the state after that step, and all that was logged until then, whole or not at
+        all. Raises UserError."""
         c = self.config
-        about = c.seed, step, c.data, c.dtype, c.backend, self.options.versions
+        about = c.seed, step, c.data, c.dtype, c.backend, self.options.versions, log
         checkpoint = Checkpoint(c.recipe, state, *about)
         save_latest(self.run.checkpoints, checkpoint, self.options.keep)
         self._saved_at = time.perf_counter()
@@ -145,20 +175,23 @@ def load_latest(directory: Path) -> Checkpoint:
     that loads. Raises UserError, with the first one's fault, if none does."""
     candidates = _newest_first(directory)
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        named = directory / json.loads((directory / "latest.json").read_text())["file"]
+        named = directory / strict_json.loads((directory / "latest.json").read_bytes())["file"]
         if named in candidates:
             candidates.remove(named)
             candidates.insert(0, named)
     if not candidates:
         raise UserError(f"{directory} holds no checkpoint")
-    fault: UserError | None = None
+    faults: list[UserError] = []
     for path in candidates:
         try:
-            return load(path)
+            checkpoint = load(path)
         except UserError as error:
-            fault = fault or error
-    assert fault is not None
-    raise fault
+            faults.append(error)
+            continue
+        for fault in faults:
+            LOG.warning("%s; took %s", fault, path.name)
+        return checkpoint
+    raise faults[0]
 
 
 def find(run_or_file: Path) -> Checkpoint:

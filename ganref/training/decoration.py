@@ -6,10 +6,10 @@ fails is a warning, once, and the run goes on without.
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from ..data import Dataset
 from ..draws import rng
 from ..metrics.report import cheap_metrics
 from ..output import board, curves, pictures
+from ..output.files import optional
 from ..spec.schema import Recipe
 from ..spec.steps import Trace
 from .run import Options, RunDirectory
@@ -102,12 +103,10 @@ class Decoration:
         few = np.arange(min(len(self.dataset), 1000))
         return self.dataset.batch(few) if self.recipe.data_shape == (2,) else None
 
-    @contextlib.contextmanager
-    def _attempt(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:  # matplotlib, Pillow, disks, boards: they fail in many ways
-            if what not in self._failed:
-                self._failed.add(what)
-                reason = " ".join(str(error).split())[:200] or type(error).__name__
-                self.words(f"{what} failed ({reason}); the run goes on without")
+    def _attempt(self, what: str) -> AbstractContextManager[None]:
+        return optional(what, partial(self._once, what))
+
+    def _once(self, what: str, failure: str) -> None:
+        if what not in self._failed:
+            self._failed.add(what)
+            self.words(f"{failure}; the run goes on without")

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ..output import strict_json
 from ..spec.schema import Recipe
 from ..spec.steps import Trace
+from .log import Log
 from .run import RunDirectory
 
 
@@ -33,7 +35,7 @@ class History:
     def __init__(self, recipe: Recipe, run: RunDirectory, steps_per_epoch: int) -> None:
         self.recipe, self.run, self.steps_per_epoch = recipe, run, steps_per_epoch
         self.epochs = run.read_metrics()
-        self._traces = [run.read_steps()[1]]
+        self._traces = [run.read_steps()]
         self._seconds_before = self.epochs[-1].get("seconds", 0.0) if self.epochs else 0.0
         self._started = self._epoch_started = time.perf_counter()
         self._epoch_steps = 0
@@ -44,6 +46,11 @@ class History:
         if len(self._traces) > 1:
             self._traces = [Trace(*map(np.concatenate, zip(*self._traces, strict=True)))]
         return self._traces[0]
+
+    def log(self) -> Log:
+        """All so far, as a checkpoint keeps it."""
+        trace = Trace(*(np.asarray(column, np.float64) for column in self.trace))
+        return Log(trace, tuple(strict_json.dumps(row) for row in self.epochs))
 
     def add(self, steps: range, trace: Trace) -> Trace:
         """Log these steps; their numbers as lists. Raises Diverged, with all that was finite
@@ -83,6 +90,15 @@ class History:
         }
         self.run.append_metrics(row)
         self.epochs.append(row)
+
+    def line(self, last: int) -> str:
+        """The latest epoch in words, of a run of so many steps."""
+        row = self.epochs[-1]
+        numbers = ", ".join(f"{name} {row[name]:.3f}" for name in ("loss_D", "loss_G"))
+        return (
+            f"{self.recipe.name}: epoch {row['epoch']} of {self.epoch(last)}, step"
+            f" {row['step']:,}: {numbers}, {row['examples_per_sec']:,.0f} examples/s"
+        )
 
     def begin_epoch(self) -> None:
         """What comes from now on is the next epoch's time."""

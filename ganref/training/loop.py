@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
+import sys
 import threading
-from pathlib import Path
 from typing import Any
 
 from ..backend import GAN
@@ -21,11 +20,10 @@ from .run import Config, Options, RunDirectory
 class Interrupted(Exception):
     """SIGINT, SIGTERM or SIGHUP came; the step was finished and saved."""
 
-    def __init__(self, signum: int, step: int, run: Path) -> None:
-        name, again = signal.Signals(signum).name, shlex.quote(str(run))
+    def __init__(self, signum: int, step: int, run: RunDirectory) -> None:
         super().__init__(
-            f"stopped by {name} after step {step:,}, which is saved in {run}; go on with"
-            f" `python -m ganref.train --resume {again}`"
+            f"stopped by {signal.Signals(signum).name} after step {step:,}, which is saved in"
+            f" {run.path}; go on with `{run.resume}`"
         )
         self.exit_code = 128 + signum
 
@@ -64,14 +62,16 @@ def train(
                 more = detectors.fields() | decoration.metrics(gan, seed, history.epoch(step))
                 history.end_epoch(step, more)
             if checkpoints.due(step) or signals.received:
-                checkpoints.save(step, gan.state())
+                checkpoints.save(step, gan.state(), history.log())
             for detection in detected:
                 decoration.words(detection.words)
             if ends:
                 decoration.epoch(history.epochs, history.trace, samples)
+                if options.progress == "lines":
+                    print(history.line(last), file=sys.stderr)
                 history.begin_epoch()
             if signals.received and step < last:
-                raise Interrupted(signals.received, step, run.path)
+                raise Interrupted(signals.received, step, run)
         decoration.finish(history.epochs, history.trace, gan.generate(pictured))
     return history.epochs[-1] if history.epochs else {}
 
@@ -83,7 +83,7 @@ def _bar(name: str, start: int, last: int, options: Options) -> Any:
         total=last,
         initial=start,
         unit="step",
-        disable=not options.progress,
+        disable=options.progress != "bar",
         dynamic_ncols=True,
         mininterval=0.2,
         desc=name,

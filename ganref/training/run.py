@@ -5,22 +5,23 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import io
 import itertools
 import json
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..output import strict_json
-from ..output.files import disk_errors, write_atomically
+from ..output.files import LOG, disk_errors, write_atomically, write_together
 from ..spec.errors import UserError
 from ..spec.schema import Recipe
-from ..spec.serial import from_dict, to_dict
+from ..spec.serial import to_dict, typed
 from ..spec.steps import Trace
+from .log import HEADER, Log, differing, read_epochs, read_steps, rows
+
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,13 @@ class Config:
     mixed: bool = False
     strict: bool = False
 
+    def __post_init__(self) -> None:
+        """Raises UserError for numbers out of their range, which no option gives."""
+        if min(self.seed, self.steps, self.planned_steps or 0) < 0:
+            raise UserError("a seed and a number of steps are from 0")
+        if self.compile not in ("auto", "on", "off"):
+            raise UserError(f"compile is auto, on or off, not {self.compile!r:.60}")
+
 
 @dataclass(frozen=True)
 class Options:
@@ -47,7 +55,7 @@ class Options:
 
     checkpoint_every: int | None = None  # steps; None is at an epoch's end, twice a minute at most
     keep: int = 2
-    progress: bool = True
+    progress: str = "none"  # "bar", or "lines": one for an epoch
     tensorboard: bool = False
     gif: bool = False
     evaluate_every: int | None = None  # epochs between two rows with metrics
@@ -61,6 +69,7 @@ class RunDirectory:
         self.path = path
         self.checkpoints, self.samples = path / "checkpoints", path / "samples"
         self.steps_csv, self.metrics = path / "steps.csv", path / "metrics.jsonl"
+        self.config = path / "config.json"
 
     @classmethod
     def create(cls, path: Path) -> RunDirectory:
@@ -73,20 +82,34 @@ class RunDirectory:
             path.mkdir(parents=True, exist_ok=True)
             try:  # of two that come at once, one makes this file
                 with open(run.steps_csv, "x") as file:
-                    file.write(",".join(("step", *Trace._fields)) + "\n")
+                    file.write(HEADER + "\n")
             except FileExistsError:
                 raise taken from None
-            run.metrics.touch()
-            for directory in (run.checkpoints, run.samples):
-                directory.mkdir(exist_ok=True)
+            try:
+                run.metrics.touch()
+                for directory in (run.checkpoints, run.samples):
+                    directory.mkdir(exist_ok=True)
+            except OSError:
+                run.abandon()
+                raise
         return run
+
+    def abandon(self) -> None:
+        """Take what `create` made away again: nothing has been earned yet."""
+        with contextlib.suppress(OSError):
+            for file in (self.steps_csv, self.metrics, self.path / LOCK):
+                file.unlink(missing_ok=True)
+            for directory in (self.checkpoints, self.samples, self.path):
+                if directory.exists():
+                    directory.rmdir()
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
         """A run that exists. Raises UserError if there is none."""
-        if not (path / "config.json").is_file():
+        run = cls(path)
+        if not run.config.is_file():
             raise UserError(f"{path} holds no run (no config.json)")
-        return cls(path)
+        return run
 
     @classmethod
     def numbered(cls, parent: Path, name: str) -> RunDirectory:
@@ -108,7 +131,7 @@ class RunDirectory:
         if another one is at it."""
         from filelock import FileLock, Timeout
 
-        lock = FileLock(self.path / ".lock", timeout=0)
+        lock = FileLock(self.path / LOCK, timeout=0)
         with disk_errors(self.path):
             try:
                 lock.acquire()
@@ -122,71 +145,75 @@ class RunDirectory:
         finally:
             lock.release()
 
+    @property
+    def resume(self) -> str:
+        """The command that goes on with this run."""
+        return f"python -m ganref.train --resume {shlex.quote(str(self.path))}"
+
     def write_config(self, config: Config, about: dict[str, Any]) -> None:
         """`config.json`: the configuration, what it ran on, and a checksum that shows edits."""
-        asked = dataclasses.asdict(config) | {"recipe": to_dict(config.recipe)}
-        text = {"config": asked, "sha256": _digest(asked), **about}
-        write_atomically(self.path / "config.json", strict_json.dumps(text, indent=1).encode())
+        write_atomically(self.config, _text(config, about))
+
+    def go_on(self, config: Config, about: dict[str, Any], log: Log) -> None:
+        """Make the files what they were when that was all that had been logged: a run that was
+        killed has usually gone on for a while after its last checkpoint. Says in a warning what
+        had to be mended. Raises UserError, with every file as it was."""
+        texts = dict(zip((self.steps_csv, self.metrics), log.texts(), strict=True))
+        mended = [words for path, text in texts.items() if (words := differing(path, text))]
+        files = {path: text.encode() for path, text in texts.items()}
+        write_together(files | {self.config: _text(config, about)})
+        for words in mended:
+            LOG.warning("%s; it is as the checkpoint has it again", words)
 
     def read_config(self) -> Config:
         """What `write_config` wrote. Raises UserError if it was edited since."""
-        path = self.path / "config.json"
+        path = self.config
         try:
-            text = json.loads(path.read_text())
+            text = strict_json.loads(path.read_bytes())
             asked = text["config"]
             if text["sha256"] != _digest(asked):
                 raise UserError(
                     f"{path} was edited after the run began; undo that, or start a new run"
                 )
-            return Config(**asked | {"recipe": from_dict(asked["recipe"])})
-        except UserError:
-            raise
+            # Older versions wrote fewer fields.
+            missing = {f.name: f.default for f in dataclasses.fields(Config) if f.name != "recipe"}
+            return typed(Config, missing | asked, "config")
+        except UserError as error:
+            raise UserError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path} is not what ganref wrote ({error})") from None
 
     def append_steps(self, first: int, trace: Trace) -> None:
         """One row a step; `first` is the number of the first one, from 1."""
-        buffer = io.StringIO()
-        for i, row in enumerate(zip(*trace, strict=True)):
-            buffer.write(",".join((str(first + i), *(str(float(v)) for v in row))) + "\n")
         with disk_errors(self.steps_csv), open(self.steps_csv, "a") as file:
-            file.write(buffer.getvalue())
+            file.write("".join(rows(first, trace)))
 
     def append_metrics(self, row: dict[str, Any]) -> None:
         """One line of JSON, for an epoch; null where a number is not finite."""
         with disk_errors(self.metrics), open(self.metrics, "a") as file:
             file.write(strict_json.dumps(row) + "\n")
 
-    def read_steps(self) -> tuple[np.ndarray, Trace]:
-        """(step numbers, trace) of everything logged so far. Raises UserError."""
-        try:
-            rows = self.steps_csv.read_text().splitlines()[1:]
-            table = np.array([[float(v) for v in row.split(",")] for row in rows])
-            table = table.reshape(len(rows), 1 + len(Trace._fields))
-        except (OSError, ValueError) as error:
-            raise UserError(f"{self.steps_csv} is not what ganref wrote ({error})") from None
-        return table[:, 0].astype(int), Trace(*table[:, 1:].T)
+    def read_log(self, step: int) -> Log:
+        """What the files say up to that step, for a checkpoint that does not say it itself. Raises
+        UserError if it is not all there."""
+        trace, epochs = read_steps(self.steps_csv), read_epochs(self.metrics)
+        if len(trace.loss_D) < step:
+            raise UserError(f"{self.steps_csv} ends before step {step:,} of the last checkpoint")
+        lines = [strict_json.dumps(row) for row in epochs if row["step"] <= step]
+        return Log(Trace(*(column[:step] for column in trace)), tuple(lines))
+
+    def read_steps(self) -> Trace:
+        """The trace of everything logged so far. Raises UserError."""
+        return read_steps(self.steps_csv)
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Every epoch's row."""
-        return [json.loads(line) for line in self.metrics.read_text().splitlines()]
+        """Every epoch's row. Raises UserError."""
+        return read_epochs(self.metrics)
 
-    def cut_back(self, step: int) -> None:
-        """Drop what was logged after `step`: a run that was killed has usually gone on for a while
-        after its last checkpoint. Raises UserError if rows before it are missing."""
-        lines = self.steps_csv.read_text().splitlines()[: step + 1]
-        if len(lines) != step + 1 or (step and lines[-1].split(",")[0] != str(step)):
-            raise UserError(f"{self.steps_csv} ends before step {step} of the last checkpoint")
-        write_atomically(self.steps_csv, ("\n".join(lines) + "\n").encode())
-        kept = []
-        for line in self.metrics.read_text().splitlines():
-            try:
-                row = json.loads(line)
-            except ValueError:  # the last line of a run killed while it wrote
-                break
-            if row["step"] <= step:
-                kept.append(line + "\n")
-        write_atomically(self.metrics, "".join(kept).encode())
+
+def _text(config: Config, about: dict[str, Any]) -> bytes:
+    asked = dataclasses.asdict(config) | {"recipe": to_dict(config.recipe)}
+    return strict_json.dumps({"config": asked, "sha256": _digest(asked), **about}, 1).encode()
 
 
 def _digest(asked: dict[str, Any]) -> str:

@@ -108,6 +108,19 @@ def _with(path: Path, changes: dict, meta: dict | None = None) -> None:
     path.write_bytes(serialise(state, metadata={"ganref": json.dumps(body, sort_keys=True)}))
 
 
+def test_a_log_that_does_not_fit(tmp_path: Path) -> None:
+    path = tmp_path / "bad.safetensors"
+    for trace in (np.zeros((5, 2)), np.zeros((4, 3)), np.zeros((5, 3), np.float32)):
+        _with(path, {ckpt.TRACE: trace}, {"epochs": []})
+        _refused(path, ckpt.TRACE)
+    _with(path, {ckpt.TRACE: np.zeros((5, 3))}, {"epochs": [3]})
+    _refused(path, "epochs")
+    _with(path, {ckpt.TRACE: np.zeros((5, 3))})
+    _refused(path, "epochs")
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    _refused(tmp_path / "pipe.safetensors", "no file")
+
+
 def test_tensors_that_do_not_fit(tmp_path: Path) -> None:
     first = "generator.0.weight"
     path = tmp_path / "bad.safetensors"
@@ -131,16 +144,21 @@ def test_tensors_that_do_not_fit(tmp_path: Path) -> None:
 
 def test_metadata_that_do_not_fit(tmp_path: Path) -> None:
     path = tmp_path / "bad.safetensors"
-    _with(path, {}, {"format": 2})
-    _refused(path, "format", "2")
+    _with(path, {}, {"format": 3})
+    _refused(path, "format", "3")
+    for name, value in (("step", -1), ("step", "3"), ("step", True), ("seed", 0.5), ("seed", -1),
+                        ("data", None), ("dtype", 4), ("versions", {"numpy": 1})):  # fmt: skip
+        _with(path, {}, {name: value})
+        _refused(path, name)
     _with(path, {}, {"recipe": ckpt.to_dict(narrow("mlp"))})
     _refused(path, "missing")
     _with(path, {}, {"recipe": {"name": "gaussian"}})
     _refused(path, "recipe")
     path.write_bytes(serialise(_checkpoint().state))
     _refused(path, "not a checkpoint of ganref")
-    path.write_bytes(serialise(_checkpoint().state, metadata={"ganref": "[]"}))
-    _refused(path)
+    for text in ("[]", "[" * 100_000, '{"a":' * 100_000):
+        path.write_bytes(serialise(_checkpoint().state, metadata={"ganref": text}))
+        _refused(path)
 
 
 def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
@@ -176,7 +194,7 @@ def test_a_full_disk_leaves_the_last_good_one(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(UserError, match="No space left on device.*--resume"):
+    with pytest.raises(UserError, match="No space left on device"):
         ckpt.save_latest(tmp_path, _checkpoint(step=9))
     monkeypatch.undo()
     assert ckpt.load_latest(tmp_path).step == 3

@@ -56,7 +56,7 @@ def test_a_checkpoint_comes_before_what_decorates(
 
     def look(self: decoration.Decoration, epochs: list[dict], trace: Trace, samples: Any) -> None:
         found = load_latest(self.run.checkpoints).step
-        saved.append((found, epochs[-1]["step"], len(RunDirectory(self.run.path).read_steps()[0])))
+        saved.append((found, epochs[-1]["step"], len(self.run.read_steps().loss_D)))
 
     monkeypatch.setattr(decoration.Decoration, "epoch", look)
     monkeypatch.setattr(decoration.Decoration, "finish", look)
@@ -83,7 +83,7 @@ def test_scores_are_named_in_one_way_and_old_names_are_read(tmp_path: Path) -> N
     old = "step,loss_D,loss_G,D_x,D_G_z1,D_G_z2"
     (run / "steps.csv").write_text(text.replace(header, old))
     _train("--resume", run, "--steps", 30)
-    found, expected = (RunDirectory(path).read_steps()[1] for path in (run, whole))
+    found, expected = (RunDirectory(path).read_steps() for path in (run, whole))
     assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
 
 
@@ -91,7 +91,7 @@ def test_an_epoch_s_row_is_the_mean_of_its_steps(tmp_path: Path) -> None:
     """By example, where the loss is a sum; the last epoch may be cut off."""
     _train("--steps", 200, "--run-dir", tmp_path / "run")
     run = RunDirectory(tmp_path / "run")
-    _, trace = run.read_steps()
+    trace = run.read_steps()
     recipe = run.read_config().recipe
     for row, part in zip(run.read_metrics(), (slice(0, 125), slice(125, 200)), strict=True):
         means = history.per_example(recipe, Trace(*(column[part] for column in trace)))

@@ -72,10 +72,7 @@ def test_a_run_moves_to_another_framework(first: str, second: str, tmp_path: Pat
         _train(*options, "--steps", steps[1], "--backend", first, "--run-dir", whole)
         _train(*options, "--steps", steps[0], "--backend", first, "--run-dir", moved)
         _train("--resume", moved, "--steps", steps[1], "--backend", second)
-        (_, expected), (_, found) = (
-            RunDirectory(whole).read_steps(),
-            RunDirectory(moved).read_steps(),
-        )
+        expected, found = (RunDirectory(path).read_steps() for path in (whole, moved))
         saved = load_latest(moved / "checkpoints")
         limit = promise(saved.recipe, "float64").losses
         for a, b in zip(found[:2], expected[:2], strict=True):
