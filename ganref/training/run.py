@@ -81,11 +81,11 @@ class RunDirectory:
         with disk_errors(path):
             path.mkdir(parents=True, exist_ok=True)
             try:  # of two that come at once, one makes this file
-                with open(run.steps_csv, "x") as file:
-                    file.write(HEADER + "\n")
+                run.steps_csv.touch(exist_ok=False)
             except FileExistsError:
                 raise taken from None
             try:
+                run.steps_csv.write_text(HEADER + "\n")
                 run.metrics.touch()
                 for directory in (run.checkpoints, run.samples):
                     directory.mkdir(exist_ok=True)
@@ -158,6 +158,9 @@ class RunDirectory:
         """Make the files what they were when that was all that had been logged: a run that was
         killed has usually gone on for a while after its last checkpoint. Says in a warning what
         had to be mended. Raises UserError, with every file as it was."""
+        for path in (self.checkpoints / "latest.json", self.samples, self.checkpoints):
+            if path.exists() and path.is_dir() != (path.suffix == ""):
+                raise UserError(f"{path} is not what ganref made; move it away")
         texts = dict(zip((self.steps_csv, self.metrics), log.texts(), strict=True))
         mended = [words for path, text in texts.items() if (words := differing(path, text))]
         files = {path: text.encode() for path, text in texts.items()}

@@ -1,0 +1,1 @@
+"""Files, folders, command lines and machines as they should not be, by the hundred thousand."""
