@@ -12,10 +12,9 @@ from typing import Any
 from ..backend import need
 from ..spec.errors import UserError
 from .bars import progress_bar
+from .requesting import Setup, answer, reason
 
 TRIES = 5
-# Seconds to connect, and between two pieces of an answer.
-TIMEOUT = (10, 30)
 _CHUNK = 1 << 14
 
 
@@ -55,10 +54,10 @@ def fetch(file: File, folder: Path, progress: bool = True) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with _exclusive(path.with_name(f"{file.name}.lock")):
             for url in file.urls:
-                reason = _retrieve(pooch, url, file, folder, progress)
-                if reason is None:
+                failure = _retrieve(pooch, url, file, folder, progress)
+                if failure is None:
                     return path
-                reasons.append(f"{url}: {reason}")
+                reasons.append(f"{url}: {failure}")
     except OSError as error:
         raise UserError(
             f"cannot keep {path} ({error.strerror or error}); set GANREF_DATA"
@@ -85,8 +84,8 @@ def _retrieve(pooch: Any, url: str, file: File, folder: Path, progress: bool) ->
                     url, file.checksum, fname=file.name, path=folder, downloader=downloader
                 )
                 return None
-            except RequestException as error:
-                return _reason(error)
+            except (RequestException, Setup) as error:
+                return reason(error)
             except ValueError:
                 # What was there may have been the beginning of something else: once more, whole.
                 if not resumed:
@@ -94,17 +93,6 @@ def _retrieve(pooch: Any, url: str, file: File, folder: Path, progress: bool) ->
     finally:
         logger.setLevel(level)
     return "wrong checksum"
-
-
-def _reason(error: Exception) -> str:
-    import requests
-
-    response = getattr(error, "response", None)
-    if response is not None:
-        return f"{response.status_code} {response.reason}"
-    if isinstance(error, requests.Timeout):
-        return "timed out"
-    return "cut off" if isinstance(error, requests.exceptions.ChunkedEncodingError) else "no answer"
 
 
 class ResumingDownloader:
@@ -138,7 +126,7 @@ class ResumingDownloader:
         headers = {"Accept-Encoding": "identity"}
         if start:
             headers["Range"] = f"bytes={start}-"
-        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        with answer(url, headers) as response:
             if start and response.status_code == requests.codes.requested_range_not_satisfiable:
                 # There is nothing after what is here: the checksum will tell what that is worth.
                 return

@@ -1,7 +1,12 @@
 """The download path, through a server on this machine: whole and verified, or not at all."""
 
 import hashlib
+import os
 import re
+import shutil
+import ssl
+import stat
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -196,3 +201,117 @@ def test_cache_that_cannot_be_written(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="set GANREF_DATA"):
         fetch(file(server, "good"), tmp_path / "file" / "mnist")
+
+
+# What is wrong with the way there is said
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """(certificate, key) that nobody has signed but itself."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-keyout", str(key), "-out", str(cert)]
+    subprocess.run(command, check=True, capture_output=True)
+    return cert, key
+
+
+@pytest.fixture
+def secure(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[str, Path]]:
+    """(the address of a server with a certificate of its own, the certificate)."""
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    cert, key = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    with Server() as behind:
+        behind.socket = context.wrap_socket(behind.socket, server_side=True)
+        thread = threading.Thread(target=behind.serve_forever, args=(0.01,))
+        thread.start()
+        yield behind.url("good").replace("http:", "https:"), cert
+        behind.shutdown()
+        thread.join()
+
+
+def reason(url: str, folder: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        fetch(File("data.bin", CHECKSUM, (url,)), folder, progress=False)
+    assert "\n" not in str(caught.value) and left(folder) == set()
+    return str(caught.value)
+
+
+def test_certificate_that_nobody_signed(
+    secure: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, cert = secure
+    said = reason(url, tmp_path / "cache")
+    assert "self-signed certificate" in said and "REQUESTS_CA_BUNDLE" in said
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(cert))
+    assert fetch(File("data.bin", CHECKSUM, (url,)), tmp_path / "cache").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_certificates_that_cannot_be_read(
+    secure: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exists: bool
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    if exists:
+        bundle.write_text("no certificate")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    said = reason(secure[0], tmp_path / "cache")
+    assert f"no certificates can be read from {bundle}" in said and "cannot keep" not in said
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_proxy_that_is_not_there(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    with Server() as closed:
+        port = closed.server_address[1]
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(f"{scheme.upper()}_PROXY", f"http://me:secret@127.0.0.1:{port}")
+    monkeypatch.setenv(f"{scheme}_proxy", f"http://me:secret@127.0.0.1:{port}")
+    said = reason(f"{scheme}://data.example/data.bin", tmp_path)
+    assert f"no answer through the proxy 127.0.0.1:{port}" in said and "secret" not in said
+
+
+@pytest.mark.parametrize("proxy", ["nonsense://x", "http://[", "socks5://127.0.0.1:1"])
+def test_proxy_that_is_no_address(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, proxy)
+    assert "wrong checksum" not in reason("http://data.example/data.bin", tmp_path)
+
+
+# What is left behind
+
+
+@pytest.mark.parametrize("begun", [b"", CONTENT[:1000], b"x" * 1000, CONTENT + b"x"])
+def test_part_that_can_never_become_the_file_is_removed(
+    server: Server, tmp_path: Path, begun: bytes
+) -> None:
+    if begun:
+        (tmp_path / "data.bin.part").write_bytes(begun)
+    with pytest.raises(UserError, match="wrong checksum"):
+        fetch(file(server, "other"), tmp_path)
+    assert left(tmp_path) == set()
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o027, 0o002])
+def test_downloads_have_the_mode_that_the_umask_gives(
+    server: Server, tmp_path: Path, mask: int
+) -> None:
+    before = os.umask(mask)
+    try:
+        path = fetch(file(server, "good"), tmp_path)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~mask
