@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,12 +21,13 @@ from ..spec.errors import UserError
 from ..spec.layers import Shape
 from ..spec.schema import Recipe
 from . import arrays, images, points, sources
+from .identity import Identity, identify
 from .points import modes
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
-__all__ = ["DATASETS", "Dataset", "Entry", "load", "modes"]
+__all__ = ["DATASETS", "Dataset", "Entry", "Identity", "load", "modes"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +36,15 @@ class Dataset:
 
     `array` holds points (N, 2) as float64, or images (N, C, H, W) as uint8, possibly
     memory-mapped; `labels` (N,) the classes where the data have some; `note` what a person should
-    know about how they were loaded, or nothing.
+    know about how they were loaded, or nothing; `classes` what the classes are called, by number,
+    where that is known.
     """
 
     name: str
     array: np.ndarray = field(repr=False)
     labels: np.ndarray | None = field(default=None, repr=False)
     note: str = ""
+    classes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.array)
@@ -54,6 +58,11 @@ class Dataset:
     def is_images(self) -> bool:
         """Whether the examples are images (uint8, in [-1, 1] when batched)."""
         return self.array.ndim == 4
+
+    @cached_property
+    def identity(self) -> Identity:
+        """What tells these data from others; `Identity` says what its digest covers."""
+        return identify(self.array, self.labels, self.classes)
 
     def batch(self, indices: ArrayLike, dtype: DTypeLike = None) -> np.ndarray:
         """The examples at `indices` (any shape) as floating-point numbers (*indices, *shape).
