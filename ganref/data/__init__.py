@@ -3,16 +3,15 @@
     data = ganref.data.load("digits", ganref.recipe("mlp"))
     X = data.batch(np.arange(128))
 
-Importing this imports NumPy alone; Pillow, scikit-learn, SciPy and pooch are imported by the data
-that need them.
+Importing this imports NumPy alone; Pillow, scikit-learn and pooch are imported by the data that
+need them.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,14 +19,18 @@ import numpy as np
 from ..spec.errors import UserError
 from ..spec.layers import Shape
 from ..spec.schema import Recipe
-from . import arrays, images, points, sources
+from . import files, images, points, sources
+from .fitting import CROP, PLAIN, RESIZE, Fitting, fit_all
 from .identity import Identity, identify
 from .points import modes
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
-__all__ = ["DATASETS", "Dataset", "Entry", "Identity", "load", "modes"]
+__all__ = [
+    "CROP", "DATASETS", "RESIZE", "Dataset", "Entry", "Fitting", "Identity", "load", "modes",
+    "points_dimension",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +38,9 @@ class Dataset:
     """Examples of one shape, ready for a recipe.
 
     `array` holds points (N, 2) as float64, or images (N, C, H, W) as uint8, possibly
-    memory-mapped; `labels` (N,) the classes where the data have some; `note` what a person should
-    know about how they were loaded, or nothing; `classes` what the classes are called, by number,
-    where that is known.
+    memory-mapped; `labels` (N,) the classes where the data have some, as int64; `classes` what they
+    are called where that is known, by number; `note` one line on what was used, changed and left
+    out, or nothing.
     """
 
     name: str
@@ -107,39 +110,56 @@ def load(
     strict: bool = False,
     mixed: bool = False,
     progress: bool = True,
+    resize: str = PLAIN.resize,
+    crop: str = PLAIN.crop,
 ) -> Dataset:
-    """The data of that name, or the images at that path, in the recipe's shape.
+    """The data of that name, or those at that path, in the recipe's shape.
 
-    A path is a folder or a zip of images, or a single file: IDX (`…-ubyte`, also gzipped), `.mat`
-    as SVHN has it, `.npy` or `.npz`. `seed` draws the points; `strict` refuses unreadable images
-    instead of skipping them; `mixed` takes images of several sizes and channels and converts each;
+    A path is a folder or a zip of images of any format that Pillow reads (classes are labels), a
+    folder as torchvision leaves it, or a single file: IDX (`…-ubyte`, also gzipped, its labels
+    beside it), `.mat` as SVHN has it, `.npy`, `.npz` (Keras' too), or points as `.csv`. `seed`
+    draws the points; `strict` refuses unreadable images instead of skipping them; `mixed` takes
+    images of several sizes and channels and converts each; `resize` and `crop` are `Fitting`'s;
     `progress` shows a bar while something downloads or is decoded.
 
-    Raises UserError for data that are not there, are not what they should be, do not fit the
-    recipe's shape, or are fewer than one batch. A name in `DATASETS` wins over a folder of that
-    name; write ./name for the folder.
+    Raises UserError, in one line, for data that are not there, are not what they should be, do not
+    fit the recipe's shape, or are fewer than one batch. A name in `DATASETS` wins over a folder of
+    that name; write ./name for the folder.
     """
-    _check_fit(name_or_path, recipe)
-    array, labels, notes = _examples(name_or_path, recipe, seed, strict, mixed, progress)
-    if array.shape[1:] != recipe.data_shape:
-        raise UserError(
-            f"recipe {recipe.name} takes data of shape {recipe.data_shape}, but those of"
-            f" {name_or_path} are {array.shape[1:]}"
-        )
-    if len(array) < recipe.batch_size:
-        raise UserError(
-            f"{name_or_path} has {len(array)} examples, fewer than one batch of"
-            f" {recipe.batch_size}; choose a smaller batch size or more data"
-        )
-    if notes:
-        logging.getLogger("ganref").warning("%s: %s", name_or_path, notes)
-    return Dataset(name_or_path, array, labels, notes)
+    try:
+        how = Fitting(resize, crop)
+        dataset = _examples(name_or_path, recipe, seed, strict, mixed, progress, how)
+        _check_shape(dataset, recipe)
+    except UserError as error:
+        raise UserError(_one_line(str(error))) from error
+    except MemoryError as error:
+        raise UserError(_one_line(f"{name_or_path} is too large for the memory here")) from error
+    if not dataset.note:
+        return dataset
+    dataset = replace(dataset, note=_one_line(dataset.note))
+    # A warning is what is shown where nobody set up logging.
+    logging.getLogger("ganref").warning("%s: %s", _one_line(name_or_path), dataset.note)
+    return dataset
+
+
+def points_dimension(name: str) -> int | None:
+    """The numbers of each point in the data of that name or path, or None for images. Nothing is
+    downloaded or drawn. Raises UserError, in one line, if there are no such data."""
+    if name in DATASETS:
+        return None if DATASETS[name].channels else 2
+    try:
+        return files.points_dimension(*files.find(name, ", ".join(DATASETS)))
+    except UserError as error:
+        raise UserError(_one_line(str(error))) from error
+
+
+def _one_line(text: str) -> str:
+    """Text in which nothing moves the cursor: names of files may hold anything."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _check_fit(name: str, recipe: Recipe) -> None:
     """Refuse points for images and the reverse, before anything is downloaded."""
-    if name not in DATASETS:
-        return
     takes_points = len(recipe.data_shape) == 1
     if (DATASETS[name].channels == 0) != takes_points:
         fitting = [n for n, entry in DATASETS.items() if (entry.channels == 0) == takes_points]
@@ -149,71 +169,52 @@ def _check_fit(name: str, recipe: Recipe) -> None:
         )
 
 
+def _check_shape(dataset: Dataset, recipe: Recipe) -> None:
+    wanted, shape = recipe.data_shape, dataset.shape
+    if shape != wanted:
+        cure = ""
+        if len(wanted) == len(shape) == 1:
+            cure = f"; recipe.replace(data_shape={shape}) takes them"
+        raise UserError(
+            f"recipe {recipe.name} takes data of shape {wanted}, but those of {dataset.name} are"
+            f" {shape}{cure}"
+        )
+    if len(dataset) < recipe.batch_size:
+        raise UserError(
+            f"{dataset.name} has {len(dataset)} examples, fewer than one batch of"
+            f" {recipe.batch_size}; choose a smaller batch size or more data"
+        )
+
+
 def _examples(
-    name: str, recipe: Recipe, seed: int, strict: bool, mixed: bool, progress: bool
-) -> tuple[np.ndarray, np.ndarray | None, str]:
-    """(array, labels, note) of a name or a path."""
+    name: str,
+    recipe: Recipe,
+    seed: int,
+    strict: bool,
+    mixed: bool,
+    progress: bool,
+    how: Fitting,
+) -> Dataset:
     shape = recipe.data_shape
+    if name in DATASETS:
+        _check_fit(name, recipe)
     if name == "gaussian":
-        return points.gaussian(seed), None, ""
+        return Dataset(name, points.gaussian(seed))
     if name in ("ring", "grid"):
-        return (*points.mixture(name, seed), "")
-    if name == "digits":
-        X, y = sources.digits()
-        return images.fit_all(X, shape, name), y, ""
-    if name in ("mnist", "fashion-mnist"):
-        X, y = sources.read_idx_pair(*sources.download(name, progress))
-        if shape[1:] == (32, 32) and X.shape[2:] == (28, 28):
-            X = sources.pad32(X)
-        return images.fit_all(X, shape, (name, X.shape)), y, ""
-    if name == "svhn":
-        X, labels = sources.read_mat(*sources.download(name, progress))
-        return images.fit_all(X, shape, name), labels, ""
+        return Dataset(name, *points.mixture(name, seed))
     if name == "pokemon":
         (path,) = sources.download(name, progress)
         # The sprites are of several sizes; d2l.ai's DCGAN page resizes each.
         key = sources.FILES[name][0].checksum
-        X, skipped = images.load_images(path, shape, strict, True, progress, key)
-        return X, None, images.describe_skipped(skipped)
-    path = _path(name)
-    if path.is_file() and path.suffix.lower() != ".zip":
-        return _single_file(path, shape)
+        found = images.load_images(path, shape, strict, True, progress, how, key)
+        return Dataset(name, found.array, None, found.note)
+    if name in DATASETS:
+        X, y = sources.published(name, shape, progress)
+        return Dataset(name, fit_all(X, shape, (name, X.shape), how), y)
+    path, kind = files.find(name, ", ".join(DATASETS))
+    if kind != "images":
+        return Dataset(name, *files.read(path, kind, shape, how))
     if len(shape) == 1:
         raise UserError(f"recipe {recipe.name} takes points {shape}, not images; see --list")
-    X, skipped = images.load_images(path, shape, strict, mixed, progress)
-    return X, None, images.describe_skipped(skipped)
-
-
-def _path(name: str) -> Path:
-    try:
-        path = Path(name).expanduser()
-        # An empty name would be the working directory.
-        if name and path.exists():
-            return path
-    except (OSError, ValueError, RuntimeError):
-        # Too long, with a NUL, or of a person who is unknown here.
-        pass
-    raise UserError(f"no data {name!r}; there are {', '.join(DATASETS)}, or a path that exists")
-
-
-def _single_file(path: Path, shape: Shape) -> tuple[np.ndarray, np.ndarray | None, str]:
-    """(array, labels, note) of a file whose name says what it is; UserError for another."""
-    labels = None
-    name = path.name.lower().removesuffix(".gz")
-    if name.endswith(("ubyte", ".idx")):
-        X = sources.read_idx(path, 3)[:, None]
-        if shape[1:] == (32, 32) and X.shape[2:] == (28, 28):
-            X = sources.pad32(X)
-    elif name.endswith(".mat"):
-        X, labels = sources.read_mat(path)
-    elif name.endswith((".npy", ".npz")):
-        X = arrays.read_array(path)
-    else:
-        raise UserError(
-            f"{path} is neither a folder or zip of images nor an IDX (…-ubyte[.gz]), .mat, .npy or"
-            " .npz file"
-        )
-    if X.ndim == 4 and len(shape) == 3:
-        stat = path.stat()
-        X = images.fit_all(X, shape, (str(path.resolve()), stat.st_size, stat.st_mtime_ns))
-    return X, labels, ""
+    found = images.load_images(path, shape, strict, mixed, progress, how)
+    return Dataset(name, found.array, found.labels, found.note, found.classes)

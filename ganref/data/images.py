@@ -1,231 +1,168 @@
-"""Folders and zips of images, and how any image becomes one of a recipe's shape.
-
-An image is turned upright (EXIF), its palette resolved, its transparency laid on white and 16 bits
-reduced to 8. Another size is scaled until the shorter side fits and cropped in the middle
-(bilinear with antialiasing); another number of channels is Pillow's conversion: luminance
-(ITU-R 601) to grey, grey repeated to colour.
-"""
+"""Folders and zips of images as one array, and the line that says what was made of them."""
 
 from __future__ import annotations
 
-import io
-import os
-import warnings
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from ..backend import need
 from ..spec.errors import UserError
 from ..spec.layers import Shape
+from . import decode, listing
 from .bars import progress_bar
-from .store import keep
+from .fitting import PLAIN, Fitting, check_channels, describe, fit
+from .listing import NO_IMAGE, ONE, UNREADABLE, Source
+from .store import Report, keep
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm")
-# No other decoder is let near a file, whatever its name says: some run programs.
-_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM")
-# A member of an archive larger than this is no picture to train on.
-_MEMBER_LIMIT = 1 << 30
+# What is left out without harm, even when told to be strict.
+_HARMLESS = (NO_IMAGE, listing.HIDDEN, listing.IRREGULAR, listing.AGAIN)
 
 
 @dataclass(frozen=True)
-class Source:
-    """The image files of a folder or of a zip, by name, in the order of the names."""
+class Images:
+    """Images (N, C, H, W) of uint8; the class of each (N,) and the classes' names where each lies
+    in the folder of its class; and what was used, done and left out, in one line."""
 
-    path: Path
-    names: tuple[str, ...]
-    key: object
-    archive: zipfile.ZipFile | None = None
-
-    def read(self, name: str) -> bytes:
-        """One file's bytes."""
-        if self.archive is None:
-            return (self.path / name).read_bytes()
-        if self.archive.getinfo(name).file_size > _MEMBER_LIMIT:
-            raise OSError("too large")
-        return self.archive.read(name)
+    array: np.ndarray
+    labels: np.ndarray | None
+    classes: tuple[str, ...]
+    note: str
 
 
 def load_images(
-    path: Path, shape: Shape, strict: bool, mixed: bool, progress: bool, key: object = None
-) -> tuple[np.ndarray, list[str]]:
-    """The images of a folder or zip as uint8 (N, *shape), and the names of the unreadable ones.
+    path: Path,
+    shape: Shape,
+    strict: bool = False,
+    mixed: bool = False,
+    progress: bool = False,
+    how: Fitting = PLAIN,
+    key: object = None,
+) -> Images:
+    """The images of a folder or zip in that shape (C, H, W), in the order of their names.
 
     `key` names the contents where they are known (a checksum), else paths, sizes and times do.
     Raises UserError if there are none, for an unreadable one if `strict`, and, unless `mixed`, for
     the first whose size or channels are not those of the first image.
     """
     check_channels(shape)
-    source = _folder(path) if path.is_dir() else _zip(path)
-    if not source.names:
-        raise UserError(f"{path} holds no images; {', '.join(s[1:] for s in SUFFIXES)} are read")
-
-    def rows() -> tuple[Iterator[np.ndarray], list[str]]:
-        skipped: list[str] = []
-        return _rows(source, shape, strict, mixed, progress, skipped), skipped
-
+    need("PIL.Image", "Pillow", "reading images", "data")
+    source = listing.list_files(path)
     try:
-        array, skipped = keep((key or source.key, strict, mixed), len(source.names), shape, rows)
+        if strict:
+            _refuse(source.path, source.left_out)
+        if not source.names:
+            left = _left_out(source.left_out)
+            raise UserError(f"{path} holds no images that can be read{left and '; ' + left}")
+
+        def rows() -> tuple[Iterator[np.ndarray], Report]:
+            report = Report()
+            return _rows(source, shape, strict, mixed, progress, how, report), report
+
+        key = (key or source.key, strict, mixed, how)
+        array, report = keep(key, len(source.names), shape, rows)
     finally:
-        if source.archive is not None:
-            source.archive.close()
+        source.close()
+    left_out = {**source.left_out}
+    for reason, names in report.left_out.items():
+        left_out[reason] = [*left_out.get(reason, []), *names]
     if not len(array):
-        raise UserError(f"none of the {len(skipped)} images in {path} can be read")
-    return array, skipped
-
-
-def check_channels(shape: Shape) -> None:
-    """Refuse a recipe that has neither grey nor colour images. Raises UserError."""
-    if len(shape) != 3 or shape[0] not in (1, 3):
-        raise UserError(f"images have shape (1 or 3, height, width), not {shape}")
-
-
-def fit(image: Image, shape: Shape) -> np.ndarray:
-    """An image of mode L or RGB as uint8 of that shape (C, H, W), C being 1 or 3."""
-    from PIL import Image, ImageOps
-
-    channels, height, width = shape
-    image = image.convert("L" if channels == 1 else "RGB")
-    if image.size != (width, height):
-        image = ImageOps.fit(image, (width, height), method=Image.Resampling.BILINEAR)
-    pixels = np.asarray(image)
-    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
-
-
-def fit_all(images: np.ndarray, shape: Shape, key: object) -> np.ndarray:
-    """Images (N, 1 or 3, H, W) of uint8 as (N, *shape); `key` names them in the cache.
-
-    Raises UserError for a shape that is no image's, and for images without pixels.
-    """
-    check_channels(shape)
-    if 0 in images.shape[1:]:
-        raise UserError(f"images of shape {images.shape[1:]} have no pixels")
-    if images.shape[1:] == shape:
-        return images
-    if images.shape[1] == 1 and shape[0] == 3:
-        # Not repeated in memory: every channel is the same bytes.
-        return np.broadcast_to(fit_all(images, (1, *shape[1:]), key), (len(images), *shape))
-    pillow = need("PIL.Image", "Pillow", "resizing images", "data")
-    pixels = images[:, 0] if images.shape[1] == 1 else images.transpose(0, 2, 3, 1)
-
-    def rows() -> tuple[Iterator[np.ndarray], list[str]]:
-        return (fit(pillow.fromarray(np.ascontiguousarray(x)), shape) for x in pixels), []
-
-    return keep(key, len(images), shape, rows)[0]
-
-
-def _folder(path: Path) -> Source:
-    names, key = [], []
-    for folder, folders, files in os.walk(path):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            file = Path(folder, name)
-            if _is_image(name):
-                stat = file.lstat()
-                names.append(file.relative_to(path).as_posix())
-                key.append((names[-1], stat.st_size, stat.st_mtime_ns))
-    return Source(path, tuple(sorted(names)), (str(path.resolve()), sorted(key)))
-
-
-def _zip(path: Path) -> Source:
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise UserError(f"{path} is no zip that can be read, nor a folder of images") from error
-    names = [info.filename for info in archive.infolist() if not info.is_dir()]
-    for name in names:
-        windows = PureWindowsPath(name)
-        if windows.drive or windows.root or ".." in windows.parts or PurePosixPath(name).root:
-            raise UserError(
-                f"{path} has a member that would land outside its folder ({name}); do not trust it"
-            )
-    stat = path.stat()
-    images = tuple(sorted({name for name in names if _is_image(name)}))
-    return Source(path, images, (str(path.resolve()), stat.st_size, stat.st_mtime_ns), archive)
-
-
-def _is_image(name: str) -> bool:
-    # Hidden files are other programs' notes: macOS puts ._x.png beside x.png into its archives.
-    base = PurePosixPath(name).name
-    return not base.startswith(".") and base.lower().endswith(SUFFIXES)
+        raise UserError(f"{path} holds no images that can be read; {_left_out(left_out)}")
+    gone = {name for names in report.left_out.values() for name in names}
+    used = [name for name in source.names if name not in gone]
+    labels, classes = listing.classes_of(used) or (None, ())
+    return Images(
+        array,
+        None if labels is None else np.array(labels, np.int64),
+        classes,
+        _note(used, shape, report.done, left_out),
+    )
 
 
 def _rows(
-    source: Source, shape: Shape, strict: bool, mixed: bool, progress: bool, skipped: list[str]
+    source: Source,
+    shape: Shape,
+    strict: bool,
+    mixed: bool,
+    progress: bool,
+    how: Fitting,
+    report: Report,
 ) -> Iterator[np.ndarray]:
-    need("PIL.Image", "Pillow", "reading images", "data")
     first: tuple[str, str] | None = None
     bar = progress_bar(progress, len(source.names), source.path.name, "image")
     try:
         for name in source.names:
             bar.update(1)
-            try:
-                image = _decode(source.read(name), name)
-            except UserError:
-                raise
-            # Pillow's decoders raise almost anything on bytes that are no image.
-            except Exception as error:
-                if strict:
-                    raise UserError(
-                        f"{name} in {source.path} is no image that can be read; remove it, or"
-                        " leave out --strict to skip it"
-                    ) from error
-                skipped.append(name)
+            image = _decoded(source, name, strict, report)
+            if image is None:
                 continue
-            kind = f"{image.width}×{image.height} {'grey' if image.mode == 'L' else 'colour'}"
+            grey = image.image.mode == "L"
+            kind = f"{image.size[0]}×{image.size[1]} {'grey' if grey else 'colour'}"
             first = first or (name, kind)
             if kind != first[1] and not mixed:
                 raise UserError(
                     f"{name} is {kind} but {first[0]} is {first[1]}; --mixed resizes and converts"
                     " each image"
                 )
-            yield fit(image, shape)
+            try:
+                row = fit(image.image, shape, how)
+            except UserError as error:
+                raise UserError(f"{name}: {error}") from None
+            done = [*image.done, *describe(image.size, shape, how)]
+            if grey != (shape[0] == 1):
+                done.append("turned colour" if grey else "turned grey")
+            report.done.update(done)
+            yield row
     finally:
         bar.close()
 
 
-def _decode(data: bytes, name: str) -> Image:
-    """An upright image of mode L or RGB. Raises UserError for a decompression bomb, and whatever
-    Pillow raises for bytes that are no image."""
-    from PIL import Image, ImageOps
+def _decoded(source: Source, name: str, strict: bool, report: Report) -> decode.Decoded | None:
+    """The image of that name, or nothing for one that is left out. Raises UserError for an
+    unreadable one if `strict`."""
+    try:
+        with source.open(name) as file:
+            return decode.decode(file, name)
+    except decode.NoImage:
+        reason = NO_IMAGE
+    except decode.TooLarge as error:
+        reason = str(error)
+    # Decoders raise almost anything on bytes that are no image.
+    except Exception:
+        reason = UNREADABLE
+    if strict:
+        _refuse(source.path, {reason: [name]})
+    report.leave(reason, name)
+    return None
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            image: Image.Image = Image.open(io.BytesIO(data), formats=_FORMATS)
-            image.load()
-        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+
+def _refuse(path: Path, left_out: dict[str, list[str]]) -> None:
+    for reason, names in left_out.items():
+        if reason not in _HARMLESS:
             raise UserError(
-                f"{name} has more than {Image.MAX_IMAGE_PIXELS:,} pixels; scale it down or"
-                " remove it"
-            ) from error
-        return _plain(ImageOps.exif_transpose(image))
+                f"{min(names) or 'the folder'} in {path} cannot be read ({reason}); remove it, or"
+                " leave out --strict to skip it"
+            )
 
 
-def _plain(image: Image) -> Image:
-    from PIL import Image
-
-    if image.mode.startswith("I"):
-        # 16 bits: Pillow's own conversion would cut off at 255.
-        return Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
-    grey = image.mode in ("1", "L", "LA")
-    if "A" in image.getbands() or "transparency" in image.info:
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image.convert("RGBA"))
-    return image.convert("L" if grey else "RGB")
+def _note(
+    used: list[str], shape: Shape, done: dict[str, int], left_out: dict[str, list[str]]
+) -> str:
+    folders = len({PurePosixPath(name).parent for name in used})
+    places = f" in {folders:,} folders" if folders > 1 else ""
+    what = ", ".join([f"{shape[2]}×{shape[1]}", *(f"{n:,} {words}" for words, n in done.items())])
+    left = _left_out(left_out)
+    count = "1 image" if len(used) == 1 else f"{len(used):,} images"
+    return f"{count}{places}, {what}{left and '; ' + left}"
 
 
-def describe_skipped(skipped: Sequence[str], limit: int = 10) -> str:
-    """One line that names what was skipped, or nothing."""
-    if not skipped:
-        return ""
-    more = f" and {len(skipped) - limit} more" if len(skipped) > limit else ""
-    return f"skipped {len(skipped)} unreadable images: {', '.join(skipped[:limit])}{more}"
+def _left_out(left_out: dict[str, list[str]]) -> str:
+    """ "skipped: …" with a count, a reason and the first name for each, or nothing."""
+    parts = []
+    for reason, names in sorted(left_out.items()):
+        words = ONE.get(reason, reason) if len(names) == 1 else reason
+        first = f" (first: {min(names)})" if min(names) else ""
+        parts.append(f"{len(names):,} {words}{first}")
+    return f"skipped: {', '.join(parts)}" if parts else ""

@@ -6,12 +6,16 @@ import gzip
 import math
 import zlib
 from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 
 from ..backend import need
 from ..spec.errors import UserError
+from ..spec.layers import Shape
+from . import mat
 from .download import File, cache_dir, fetch
+from .listing import LIMIT, RATIO
 
 _IMAGES, _LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
 _MNIST = (
@@ -62,30 +66,47 @@ def read_idx(path: Path, ndim: int) -> np.ndarray:
     dimension as a big-endian 32-bit number, and the bytes in C order. Raises UserError for
     anything else, and for another number of dimensions than `ndim`.
     """
-    raw = _read(path)
     magic = bytes((0, 0, 8, ndim))
-    if raw[:4] != magic:
-        raise UserError(
-            f"{path} is no IDX file of {ndim}-dimensional bytes: it begins with"
-            f" {raw[:4].hex() or 'nothing'}, not {magic.hex()}"
-        )
     start = 4 + 4 * ndim
-    if len(raw) < start:
-        raise UserError(f"{path} ends within its header ({len(raw)} of {start} bytes)")
-    shape = tuple(int(n) for n in np.frombuffer(raw, ">u4", ndim, 4))
-    expected = start + math.prod(shape)
-    if len(raw) != expected:
-        wrong = "too few" if len(raw) < expected else "too many"
-        raise UserError(f"{path} has {wrong} bytes for shape {shape}: {len(raw)}, not {expected}")
-    return np.frombuffer(raw, np.uint8, offset=start).reshape(shape)
-
-
-def _read(path: Path) -> bytes:
     try:
-        raw = path.read_bytes()
-        return gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
-    except (OSError, EOFError, zlib.error) as error:
+        size = path.stat().st_size
+        with path.open("rb") as raw:
+            zipped = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            file = cast(IO[bytes], gzip.GzipFile(fileobj=raw) if zipped else raw)
+            header = file.read(start)
+            shape = _idx_shape(path, header, magic)
+            expected = math.prod(shape)
+            # Before that memory is asked for.
+            if zipped and expected > RATIO * size:
+                raise UserError(f"{path} claims shape {shape}, which {size:,} bytes cannot hold")
+            if zipped and expected > LIMIT:
+                raise UserError(f"{path} unpacks to {expected:,} bytes; unpack it yourself")
+            rest = file.read(min(expected, RATIO * size if zipped else size) + 1)
+            count = len(rest) if zipped or len(rest) < expected else size - start
+    except UserError:
+        raise
+    except (OSError, EOFError, zlib.error, MemoryError) as error:
         raise UserError(f"{path} cannot be read ({error}); it must be a whole IDX file") from error
+    if count != expected:
+        wrong = "too few" if count < expected else "too many"
+        raise UserError(
+            f"{path} has {wrong} bytes for shape {shape}: {start + count}, not {start + expected}"
+        )
+    return np.frombuffer(rest, np.uint8).reshape(shape)
+
+
+def _idx_shape(path: Path, header: bytes, magic: bytes) -> tuple[int, ...]:
+    if header[:4] != magic:
+        raise UserError(
+            f"{path} is no IDX file of {magic[3]}-dimensional bytes: it begins with"
+            f" {header[:4].hex() or 'nothing'}, not {magic.hex()}"
+        )
+    if len(header) < 4 + 4 * magic[3]:
+        raise UserError(
+            f"{path} ends within its header ({len(header)} of {4 + 4 * magic[3]} bytes)"
+        )
+    return tuple(int(n) for n in np.frombuffer(header, ">u4", offset=4))
 
 
 def read_idx_pair(images: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -101,14 +122,12 @@ def read_mat(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
 
     Raises UserError for a file that is no .mat, or has no `X` of bytes (H, W, 3, N).
     """
-    scipy_io = need("scipy.io", "SciPy", "reading a .mat file", "data")
     wanted = "images of bytes (height, width, 3, number)"
     try:
-        content = scipy_io.loadmat(path, variable_names=["X", "y"])
-    # SciPy raises almost anything on bytes that are no .mat.
-    except Exception as error:
+        content = mat.read_arrays(path, ("X", "y"))
+    except (OSError, ValueError) as error:
         raise UserError(
-            f"{path} is no .mat file that can be read; it must hold X, {wanted}"
+            f"{path} is no .mat file that can be read ({error}); it must hold X, {wanted}"
         ) from error
     X = content.get("X")
     if X is None:
@@ -121,7 +140,26 @@ def read_mat(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
         return images, None
     if y.size != len(images):
         raise UserError(f"{path} has {len(images)} images but {y.size} labels")
+    if not (np.abs(y.astype(np.float64)) < 1e9).all():
+        raise UserError(f"y in {path} holds numbers that are no classes")
     return images, y.ravel().astype(np.int64) % 10
+
+
+def published(name: str, shape: Shape, progress: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    """Images (N, 1 or 3, H, W) of uint8 and classes (N,) of a data set but Pokemon, of their own
+    size; MNIST's padded to 32×32 where that is the shape asked for. Raises UserError."""
+    if name == "digits":
+        return digits()
+    found = download(name, progress)
+    if name == "svhn":
+        return read_mat(*found)
+    X, y = read_idx_pair(*found)
+    return (pad32(X) if fits_32(X, shape) else X), y
+
+
+def fits_32(images: np.ndarray, shape: Shape) -> bool:
+    """Whether images of 28×28 are wanted at 32×32."""
+    return shape[1:] == (32, 32) and images.shape[2:] == (28, 28)
 
 
 def pad32(images: np.ndarray) -> np.ndarray:

@@ -7,8 +7,10 @@ import hashlib
 import json
 import math
 import os
-import tempfile
+import secrets
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,44 +24,60 @@ RESIDENT = 256 << 20
 _HEADER = 128
 
 
-def keep(
-    key: object, n: int, shape: Shape, rows: Callable[[], tuple[Iterator[np.ndarray], list[str]]]
-) -> tuple[np.ndarray, list[str]]:
-    """At most n rows of uint8 as one array (m, *shape), and the names of those left out.
+@dataclass(frozen=True)
+class Report:
+    """What became of the rows while they were decoded: the names left out, by reason, and how many
+    had something `done` to them, by what it was."""
 
-    `rows()` gives the iterator over the rows, and a list that it fills with the names it leaves
-    out. Where they are many they are decoded once: `key` names what they were decoded from. Raises
-    UserError if the cache cannot be written.
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+    done: Counter[str] = field(default_factory=Counter)
+
+    def leave(self, reason: str, name: str) -> None:
+        """Note a name that is left out."""
+        self.left_out.setdefault(reason, []).append(name)
+
+
+def keep(
+    key: object, n: int, shape: Shape, rows: Callable[[], tuple[Iterator[np.ndarray], Report]]
+) -> tuple[np.ndarray, Report]:
+    """At most n rows of uint8 as one array (m, *shape), and the report on them.
+
+    `rows()` gives the iterator over the rows, and the report that it fills on its way. Where they
+    are many they are decoded once: `key` names what they were decoded from. Raises UserError if
+    the cache cannot be written.
     """
     if n * math.prod(shape) <= RESIDENT:
-        iterator, skipped = rows()
+        iterator, report = rows()
         array = np.empty((n, *shape), np.uint8)
         count = 0
         for count, row in enumerate(iterator, 1):
             array[count - 1] = row
-        return array[:count], skipped
+        return array[:count], report
     digest = hashlib.sha256(repr((key, shape)).encode()).hexdigest()[:32]
     path = cache_dir() / "arrays" / f"{digest}.npy"
     # No such file, or one that is not ours: decode again.
-    with contextlib.suppress(OSError, ValueError):
-        return np.load(path, mmap_mode="r"), json.loads(path.with_suffix(".json").read_text())
-    iterator, skipped = rows()
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+        left_out, done = json.loads(path.with_suffix(".json").read_text())
+        array = np.load(path, mmap_mode="r")
+        if (array.dtype, array.shape[1:]) == (np.uint8, shape):
+            return array, Report(left_out, Counter(done))
+    iterator, report = rows()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, shape, iterator, skipped)
+        _write(path, shape, iterator, report)
     except OSError as error:
         raise UserError(
             f"cannot write decoded images to {path} ({error.strerror}); set GANREF_DATA"
         ) from error
-    return np.load(path, mmap_mode="r"), skipped
+    return np.load(path, mmap_mode="r"), report
 
 
-def _write(path: Path, shape: Shape, rows: Iterator[np.ndarray], skipped: list[str]) -> None:
+def _write(path: Path, shape: Shape, rows: Iterator[np.ndarray], report: Report) -> None:
     """A .npy whose length is known only at its end; placed, after its companion, when whole."""
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    part = Path(name)
+    # Not tempfile's: its files are their owner's alone, and a cache may be shared.
+    part = path.with_suffix(f".{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(handle, "wb") as out:
+        with part.open("xb") as out:
             out.write(bytes(_HEADER))
             count = 0
             for row in rows:
@@ -67,7 +85,7 @@ def _write(path: Path, shape: Shape, rows: Iterator[np.ndarray], skipped: list[s
                 count += 1
             out.seek(0)
             out.write(_header((count, *shape)))
-        path.with_suffix(".json").write_text(json.dumps(skipped))
+        path.with_suffix(".json").write_text(json.dumps([report.left_out, report.done]))
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import ganref
-from ganref.data import DATASETS, Dataset, images, load, modes, points, sources, store
+from ganref.data import DATASETS, Dataset, decode, load, modes, points, sources, store
 from ganref.spec import Recipe, UserError
 
 TOY, RING = ganref.recipe("gaussian"), ganref.recipe("ring")
@@ -352,7 +352,11 @@ def test_folder_is_read_in_order_whatever_the_format(tmp_path: Path) -> None:
     files = {name: png(64, 64, "RGB", 30 * order.index(name), form) for name, form in forms.items()}
     path = folder(tmp_path, readme__txt=b"no image", __hidden__png=b"x", **files)
     data = load(path, COLOUR)
-    assert data.array.shape == (7, 3, 64, 64) and data.note == ""
+    assert data.array.shape == (7, 3, 64, 64)
+    assert data.note == (
+        "7 images in 2 folders, 64×64; skipped: 1 file that is no image (first: readme.txt),"
+        " 1 hidden (first: .hidden.png)"
+    )
     np.testing.assert_allclose(data.array[:, 1, 5, 5], 30 * np.arange(7), atol=2)
 
 
@@ -370,13 +374,13 @@ def test_archive_that_would_land_outside_is_refused(tmp_path: Path, name: str) -
 
 
 def test_no_images(tmp_path: Path) -> None:
-    refused("holds no images; png, jpg", folder(tmp_path, notes__txt=b"x"), COLOUR)
+    refused("holds no images .* 1 file that is no image", folder(tmp_path, notes__txt=b"x"), COLOUR)
     refused("holds no images", zipped(tmp_path, {"a.txt": b"x"}), COLOUR)
     bad = tmp_path / "bad.zip"
     bad.write_bytes(b"PK\x03\x04 but no zip")
     refused("is no zip", str(bad), COLOUR)
     (tmp_path / "x.tar").write_bytes(b"")
-    refused("neither a folder or zip", str(tmp_path / "x.tar"), COLOUR)
+    refused("none of the files that are read: a folder or zip", str(tmp_path / "x.tar"), COLOUR)
     refused("takes points", folder(tmp_path, a__png=png(64, 64)), TOY)
 
 
@@ -392,9 +396,9 @@ def test_unreadable_images_are_named_and_skipped_or_refused(
     with caplog.at_level(logging.WARNING, "ganref"):
         data = load(path, COLOUR)
     assert len(data) == 2 and (data.array == 7).all()
-    assert data.note == "skipped 3 unreadable images: b.png, c.jpg, e.png"
+    assert data.note == "2 images, 64×64; skipped: 3 unreadable (first: b.png)"
     assert [r.getMessage() for r in caplog.records] == [f"{path}: {data.note}"]
-    assert "b.png" in refused("no image that can be read", path, COLOUR, strict=True)
+    assert "b.png" in refused("cannot be read [(]unreadable", path, COLOUR, strict=True)
 
 
 @pytest.mark.parametrize("resident", [store.RESIDENT, 0])
@@ -402,7 +406,7 @@ def test_all_images_unreadable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resident: int
 ) -> None:
     monkeypatch.setattr(store, "RESIDENT", resident)
-    refused("none of the 2 images", folder(tmp_path, a__png=b"x", b__jpg=b""), COLOUR)
+    refused("holds no images .* 2 unreadable", folder(tmp_path, a__png=b"x", b__jpg=b""), COLOUR)
 
 
 def test_member_that_is_damaged_in_the_archive_is_skipped(tmp_path: Path) -> None:
@@ -471,13 +475,8 @@ def test_decompression_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.Mon
     path = folder(tmp_path, a__png=png(64, 64), b__png=png(64, 64))
     for limit in (64 * 64 - 1, 64 * 64 // 3):
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-        refused("a.png has more than", path, COLOUR)
-
-
-def test_only_the_named_formats_are_decoded(tmp_path: Path) -> None:
-    tiff = png(64, 64, "RGB", 0, "TIFF")
-    data = load(folder(tmp_path, a__png=tiff, b__png=png(64, 64), c__png=png(64, 64)), COLOUR)
-    assert "a.png" in data.note and len(data) == 2
+        refused(f"2 of more than {limit:,} pixels .first: a.png", path, COLOUR)
+        refused("a.png .*of more than", path, COLOUR, strict=True)
 
 
 # Many images
@@ -496,7 +495,7 @@ def test_many_images_are_mapped_and_decoded_once(
     assert np.array_equal(mapped.array, resident.array) and mapped.note == resident.note
     assert type(mapped.batch([0, 3])) is np.ndarray
     with monkeypatch.context() as patch:
-        patch.setattr(images, "_decode", None)
+        patch.setattr(decode, "decode", None)
         again = load(path, COLOUR)
     assert np.array_equal(again.array, resident.array) and again.note == resident.note
     # Another picture of the same size in bytes.
