@@ -25,6 +25,10 @@ def parser() -> argparse.ArgumentParser:
     cli.recipe_options(p)
     p.add_argument("--mixed", action="store_true", help="resize and convert unequal images")
     p.add_argument("--strict", action="store_true", help="refuse unreadable images")
+    p.add_argument("--resize", choices=tuple(data.RESIZE),
+                   help="filter for images of another size, or off (default bilinear)")  # fmt: skip
+    p.add_argument("--crop", choices=data.CROP,
+                   help="center cuts to proportions (default), none stretches")  # fmt: skip
     g = p.add_argument_group("how long")
     length = g.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=number, help="counted from the start of the run")

@@ -36,8 +36,12 @@ ELSEWHERE: dict[str, Callable[[Recipe], Any]] = {
 # Options that define what is computed: a resumed run has them from its config.
 DEFINING = (
     "recipe", "tab", "data", "seed", "loss", "lr", "lr_D", "lr_G", "channels", *PLAIN,
-    *LOSS_OPTIONS, "dtype", "mixed", "strict", "run_dir",
+    *LOSS_OPTIONS, "dtype", "mixed", "strict", "resize", "crop", "run_dir",
 )  # fmt: skip
+
+
+def _channels(text: str) -> int:
+    return {"grey": 1, "gray": 1, "rgb": 3}.get(text.lower()) or between(int, 1, 1024)(text)
 
 
 def recipe_options(p: argparse.ArgumentParser) -> None:
@@ -47,16 +51,14 @@ def recipe_options(p: argparse.ArgumentParser) -> None:
     g = p.add_argument_group("what to train")
     g.add_argument("--recipe", help=f"one of {', '.join(RECIPES)} (default gaussian)")
     g.add_argument("--tab", help=f"d2l's semantics: one of {', '.join(TABS)} (default aligned)")
-    g.add_argument("--data", help="a data set's name, or a folder or zip of images")
+    g.add_argument("--data", help="a data set's name, or a folder, zip or file of data")
     g.add_argument("--seed", type=SEED, help="of every draw (default 0)")
     g = p.add_argument_group("numbers of the recipe")
     g.add_argument("--batch-size", type=number)
     g.add_argument("--lr", type=rate, help="both learning rates")
     g.add_argument("--lr-D", type=rate, dest="lr_D")
     g.add_argument("--lr-G", type=rate, dest="lr_G")
-    g.add_argument(
-        "--channels", type=between(int, 1, 1024), help="of the images: 1 is grey, 3 is colour"
-    )
+    g.add_argument("--channels", type=_channels, help="of the images: 1 or grey, 3 or rgb")
     g.add_argument("--width", type=number, help="of the networks (their first width)")
     g.add_argument("--latent", choices=("normal", "uniform"))
     g.add_argument("--latent-dim", type=number)
@@ -77,8 +79,11 @@ def build_recipe(args: dict[str, Any]) -> Recipe:
     """The recipe with the command line's numbers. Raises UserError."""
     base = with_tab(recipe(args.get("recipe", "gaussian")), args.get("tab", "aligned"))
     name = args.get("data", base.data)
-    base = on_data(base, name, points=name in data.DATASETS and not data.DATASETS[name].channels)
+    points = data.points_dimension(name)
+    base = on_data(base, name, points=points is not None)
     changes: dict[str, Any] = {name: args[name] for name in PLAIN if name in args}
+    if points is not None:
+        changes["data_shape"] = (points,)
     # The data asked for bring their channels; the default data take the recipe's.
     known = data.DATASETS[name].channels if "data" in args and name in data.DATASETS else 0
     channels = args.get("channels", known if name != RECIPES[base.name].data else 0)

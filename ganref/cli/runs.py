@@ -22,6 +22,8 @@ from .options import DEFINING, build_recipe
 from .start import check_memory, create, pick_device, prepare_threads
 
 BATCH = 256  # samples that are drawn at a time
+# How data are read: options of a run, kept in its config, and parameters of `data.load`.
+READING = ("mixed", "strict", "resize", "crop")
 
 
 def new_run(args: dict[str, Any]) -> tuple[Config, data.Dataset]:
@@ -31,7 +33,7 @@ def new_run(args: dict[str, Any]) -> tuple[Config, data.Dataset]:
     check_backend(backend)
     check_memory(built, args.get("dtype", "float32"))
     name, seed = args.get("data", built.data), args.get("seed", 0)
-    extra: dict[str, bool] = {key: args.get(key, False) for key in ("mixed", "strict")}
+    extra = {key: args[key] for key in READING if key in args}
     dataset = data.load(name, built, seed, **extra)
     steps = _steps(args, built, name, dataset)
     config = Config(
@@ -67,7 +69,7 @@ def resumed_run(
     checkpoint = load_latest(run.checkpoints) if saved else None
     if checkpoint and (checkpoint.recipe, checkpoint.seed) != (config.recipe, config.seed):
         raise UserError(f"the checkpoints in {run.path} are of another run than its config.json")
-    extra = {"mixed": config.mixed, "strict": config.strict}
+    extra = {key: getattr(config, key) for key in READING}
     dataset = data.load(config.data, config.recipe, config.seed, **extra)
     changes: dict[str, Any] = {n: args[n] for n in ("backend", "compile") if n in args}
     if "steps" in args or "epochs" in args:
@@ -139,8 +141,9 @@ def data_of(
     own = checkpoint.data
     if own not in data.DATASETS and not Path(own).expanduser().exists():
         raise UserError(f"the run's data {own} are not to be found here; say where with --data")
+    how: dict[str, Any] = {"mixed": mixed}
     # A checkpoint alone does not know how its images were read.
     with contextlib.suppress(UserError):
-        directory = RunDirectory.open(run if run.is_dir() else run.parent.parent)
-        mixed = mixed or directory.read_config().mixed
-    return data.load(own, recipe, seed, mixed=mixed)
+        config = RunDirectory.open(run if run.is_dir() else run.parent.parent).read_config()
+        how |= {"mixed": mixed or config.mixed, "resize": config.resize, "crop": config.crop}
+    return data.load(own, recipe, seed, **how)

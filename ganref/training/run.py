@@ -40,6 +40,8 @@ class Config:
     planned_steps: int | None = None
     mixed: bool = False
     strict: bool = False
+    resize: str = "bilinear"
+    crop: str = "center"
 
     def __post_init__(self) -> None:
         """Raises UserError for numbers out of their range, which no option gives."""
