@@ -9,7 +9,7 @@ import pytest
 from data.pictures import COLOUR, GREY, encoded, folder, plain, refused
 from PIL import Image
 
-from ganref.data import CROP, RESIZE, Fitting, load
+from ganref.data import CROP, RESIZE, Fitting, load, store
 from ganref.data.fitting import fit
 from ganref.spec import UserError
 
@@ -132,6 +132,14 @@ def test_the_default_is_what_it_was(tmp_path: Path) -> None:
     digits = [load("digits", GREY, **how).array for how in ({}, {"resize": "nearest"})]
     assert not np.array_equal(*digits)
     assert len(np.unique(digits[1])) == 17
+
+
+def test_every_choice_has_its_own_place_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    direct = [load("digits", GREY, resize=name).array for name in ("bilinear", "nearest")]
+    monkeypatch.setattr(store, "RESIDENT", 0)
+    for name, wanted in zip(("bilinear", "nearest"), direct, strict=True):
+        mapped = load("digits", GREY, resize=name).array
+        assert isinstance(mapped, np.memmap) and np.array_equal(mapped, wanted)
 
 
 def test_no_crop_stretches(tmp_path: Path) -> None:
