@@ -36,16 +36,19 @@ def find(name: str, known: str) -> tuple[Path, str]:
     try:
         path = Path(name).expanduser()
         # An empty name would be the working directory.
-        mode = path.stat().st_mode if name else 0
+        about = path.stat() if name else None
     except (OSError, ValueError, RuntimeError):
         # Too long, with a NUL, or of a person who is unknown here.
-        mode = 0
-    if not mode:
+        about = None
+    if about is None:
         raise UserError(f"no data {name!r}; there are {known}, or a path that exists")
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(about.st_mode):
         return _folder(path)
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(about.st_mode):
         raise UserError(f"{path} is a device, pipe or socket; data are in a regular file or folder")
+    # Not opened: what the system shows as an empty file may make one wait for ever.
+    if not about.st_size:
+        raise UserError(f"{path} is empty; data are {KNOWN}")
     return path, _kind(path)
 
 

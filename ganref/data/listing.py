@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
 from ..spec.errors import UserError
-from .decode import opened
+from .decode import is_named_image, opened
 
 # What is left out, in the words of the note (after a count), and in those for one alone.
 NO_IMAGE = "files that are no images"
@@ -121,6 +121,9 @@ def _folder(path: Path) -> Source:
             leave(HIDDEN, name)
         elif not stat.S_ISREG(about.st_mode):
             leave(IRREGULAR, name)
+        elif not about.st_size:
+            # Not opened: what the system shows as an empty file may make one wait for ever.
+            leave(UNREADABLE if is_named_image(name) else NO_IMAGE, name)
         else:
             names.append(name)
             key.append((name, about.st_size, about.st_mtime_ns))

@@ -26,7 +26,7 @@ def answer(url: str, headers: dict[str, str]) -> Any:
         raise
     except Exception as error:
         if isinstance(error, OSError) and _bundle():
-            raise Setup(_BUNDLE.format(_bundle())) from error
+            raise Setup(_bundle()) from error
         raise Setup(str(error).partition("\n")[0] or type(error).__name__) from error
 
 
@@ -49,12 +49,12 @@ def reason(error: Exception) -> str:
     return "cut off" if isinstance(error, requests.exceptions.ChunkedEncodingError) else "no answer"
 
 
-_BUNDLE = "no certificates can be read from {}; correct or unset REQUESTS_CA_BUNDLE"
-
-
-def _bundle() -> str | None:
-    """The file of certificates that requests was told to trust."""
-    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+def _bundle() -> str:
+    """What to do about the file of certificates that requests was told to trust, if it was."""
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        if os.environ.get(name):
+            return f"no certificates can be read from {os.environ[name]}; correct or unset {name}"
+    return ""
 
 
 def _proxy(error: Any) -> str:
@@ -80,7 +80,7 @@ def _tls_reason(error: BaseException) -> str:
             )
         if isinstance(inner, ssl.SSLError) and inner.reason:
             if inner.reason == "NO_CERTIFICATE_OR_CRL_FOUND" and _bundle():
-                return _BUNDLE.format(_bundle())
+                return _bundle()
             return f"no secure connection ({inner.reason.replace('_', ' ').lower()})"
         if isinstance(inner, BaseException):
             todo += [*inner.args, getattr(inner, "reason", None), inner.__cause__]

@@ -379,7 +379,7 @@ def test_no_images(tmp_path: Path) -> None:
     bad = tmp_path / "bad.zip"
     bad.write_bytes(b"PK\x03\x04 but no zip")
     refused("is no zip", str(bad), COLOUR)
-    (tmp_path / "x.tar").write_bytes(b"")
+    (tmp_path / "x.tar").write_bytes(b"x")
     refused("none of the files that are read: a folder or zip", str(tmp_path / "x.tar"), COLOUR)
     refused("takes points", folder(tmp_path, a__png=png(64, 64)), TOY)
 
@@ -398,7 +398,10 @@ def test_unreadable_images_are_named_and_skipped_or_refused(
     assert len(data) == 2 and (data.array == 7).all()
     assert data.note == "2 images, 64×64; skipped: 3 unreadable (first: b.png)"
     assert [r.getMessage() for r in caplog.records] == [f"{path}: {data.note}"]
-    assert "b.png" in refused("cannot be read [(]unreadable", path, COLOUR, strict=True)
+    for name in ("e.png", "b.png", "c.jpg"):
+        refused(f"{name} in .* cannot be read [(]unreadable", path, COLOUR, strict=True)
+        (Path(path) / name).unlink()
+    assert len(load(path, COLOUR, strict=True)) == 2
 
 
 @pytest.mark.parametrize("resident", [store.RESIDENT, 0])
@@ -556,6 +559,6 @@ def test_arrays_refused(tmp_path: Path, array: np.ndarray, match: str) -> None:
 
 
 def test_damaged_arrays_refused(tmp_path: Path) -> None:
-    for name, content in (("x.npy", b"\x93NUMPY"), ("x.npz", b"PK\x03\x04"), ("y.npy", b"")):
+    for name, content in (("x.npy", b"\x93NUMPY"), ("x.npz", b"PK\x03\x04"), ("y.npy", b"x")):
         (tmp_path / name).write_bytes(content)
         refused("cannot be read", str(tmp_path / name), TOY)

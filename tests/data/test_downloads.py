@@ -261,9 +261,10 @@ def test_certificates_that_cannot_be_read(
     bundle = tmp_path / "bundle.pem"
     if exists:
         bundle.write_text("no certificate")
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
-    said = reason(secure[0], tmp_path / "cache")
-    assert f"no certificates can be read from {bundle}" in said and "cannot keep" not in said
+    for name in ("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.setenv(name, str(bundle))
+        said = reason(secure[0], tmp_path / "cache")
+        assert f"no certificates can be read from {bundle}; correct or unset {name}" in said
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

@@ -177,6 +177,25 @@ def test_pipes_sockets_and_devices_are_no_files(tmp_path: Path) -> None:
     refused("device, pipe or socket", tmp_path / "points.npy", COLOUR)
 
 
+def test_empty_files_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of /proc are, to look at, and some of them give nothing until something happens."""
+    path = folder(tmp_path / "x", {"a.png": PNG, "b.png": b"", "c": b""})
+    original = Path.open
+
+    def opening(self: Path, *args: Any, **how: Any) -> Any:
+        assert self.stat().st_size, f"{self} is opened"
+        return original(self, *args, **how)
+
+    monkeypatch.setattr(Path, "open", opening)
+    assert load(str(path), COLOUR).note == (
+        "1 image, 64×64; skipped: 1 file that is no image (first: c), 1 unreadable (first: b.png)"
+    )
+    refused("b.png .* cannot be read", path, COLOUR, strict=True)
+    refused("is empty; data are a folder or zip", path / "c", COLOUR)
+    (path / "x.npy").touch()
+    refused("is empty", path / "x.npy", COLOUR)
+
+
 def test_truncated_photograph_is_named_or_refused(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     whole = encoded(noise, "JPEG")
