@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -77,9 +76,9 @@ def read_csv(path: Path) -> np.ndarray:
         lines = [line for line in text.splitlines() if line.partition("#")[0].strip()]
         separator = next((s for s in ",;\t" if lines and s in lines[0]), None)
         header = bool(lines) and not _are_numbers(lines[0].split(separator))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return np.loadtxt(lines[header:], np.float64, "#", separator, ndmin=2)
+        if not lines[header:]:
+            raise ValueError("no rows")
+        return np.loadtxt(lines[header:], np.float64, "#", separator, ndmin=2)
     except MemoryError:
         raise
     except Exception as error:
