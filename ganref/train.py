@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,9 @@ def main(argv: list[str] | None = None) -> int:
         begin = _go_on if "resume" in args else _begin
         config, gan, dataset, run, start = begin(args, threads, until_the_end)
         found = cli.versions(config.backend)
+        if "quiet" not in args:
+            words = f"{config.recipe.name}: trains on {config.data}, {dataset.identity}"
+            print(words, file=sys.stderr)
         try:
             row = loop.train(config, gan, dataset, run, _options(args, found), start)
         except DiskRefused as error:

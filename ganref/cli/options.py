@@ -35,7 +35,7 @@ ELSEWHERE: dict[str, Callable[[Recipe], Any]] = {
 }
 # Options that define what is computed: a resumed run has them from its config.
 DEFINING = (
-    "recipe", "tab", "data", "seed", "loss", "lr", "lr_D", "lr_G", "channels", *PLAIN,
+    "recipe", "tab", "seed", "loss", "lr", "lr_D", "lr_G", "channels", *PLAIN,
     *LOSS_OPTIONS, "dtype", "mixed", "strict", "resize", "crop", "run_dir",
 )  # fmt: skip
 

@@ -34,12 +34,15 @@ def new_run(args: dict[str, Any]) -> tuple[Config, data.Dataset]:
     check_memory(built, args.get("dtype", "float32"))
     name, seed = args.get("data", built.data), args.get("seed", 0)
     extra = {key: args[key] for key in READING if key in args}
+    if idle := sorted(set(extra) - set(data.reading(name))):
+        raise UserError(f"--{idle[0]} has no effect on the data {name}")
     dataset = data.load(name, built, seed, **extra)
     steps = _steps(args, built, name, dataset)
     config = Config(
         recipe=built,
         backend=backend,
-        data=name,
+        data=_anywhere(name),
+        identity=dataset.identity,
         seed=seed,
         device=pick_device(backend, args.get("device", "auto")),
         dtype=args.get("dtype", "float32"),
@@ -69,9 +72,9 @@ def resumed_run(
     checkpoint = load_latest(run.checkpoints) if saved else None
     if checkpoint and (checkpoint.recipe, checkpoint.seed) != (config.recipe, config.seed):
         raise UserError(f"the checkpoints in {run.path} are of another run than its config.json")
-    extra = {key: getattr(config, key) for key in READING}
-    dataset = data.load(config.data, config.recipe, config.seed, **extra)
+    dataset = _same_data(config, args.get("data", config.data))
     changes: dict[str, Any] = {n: args[n] for n in ("backend", "compile") if n in args}
+    changes |= {"data": _anywhere(dataset.name), "identity": dataset.identity}
     if "steps" in args or "epochs" in args:
         changes["steps"] = _steps(args, config.recipe, config.data, dataset)
     config = dataclasses.replace(config, **changes)
@@ -87,6 +90,32 @@ def resumed_run(
         LOG.warning("%s has no checkpoint yet; it begins again with its first step", run.path)
         return config, dataset, None, Log()
     return config, dataset, checkpoint, checkpoint.log or run.read_log(checkpoint.step)
+
+
+def _same_data(config: Config, name: str) -> data.Dataset:
+    """What a run trains on, wherever it lies now. Raises UserError if it is not the same."""
+    _there(name)
+    how = {key: getattr(config, key) for key in READING}
+    dataset = data.load(name, config.recipe, config.seed, **how)
+    drawn = name in data.DATASETS and not data.DATASETS[name].channels
+    # Points that are drawn may differ in their last bits on another machine.
+    same = name == config.data if drawn else config.identity in (None, dataset.identity)
+    if not same:
+        raise UserError(
+            f"the data of this run were {config.identity}; {name} now holds {dataset.identity}; say"
+            " where the same data are with --data, or begin a new run"
+        )
+    return dataset
+
+
+def _there(name: str) -> None:
+    if name not in data.DATASETS and not Path(name).expanduser().exists():
+        raise UserError(f"the run's data {name} are not to be found here; say where with --data")
+
+
+def _anywhere(name: str) -> str:
+    """A name that means the same in every folder."""
+    return name if name in data.DATASETS else str(Path(name).expanduser().resolve())
 
 
 def _steps(args: dict[str, Any], built: Recipe, name: str, dataset: data.Dataset) -> int:
@@ -139,8 +168,7 @@ def data_of(
     if name is not None:
         return data.load(name, recipe, seed, mixed=mixed)
     own = checkpoint.data
-    if own not in data.DATASETS and not Path(own).expanduser().exists():
-        raise UserError(f"the run's data {own} are not to be found here; say where with --data")
+    _there(own)
     how: dict[str, Any] = {"mixed": mixed}
     # A checkpoint alone does not know how its images were read.
     with contextlib.suppress(UserError):

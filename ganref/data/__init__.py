@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CROP", "DATASETS", "RESIZE", "Dataset", "Entry", "Fitting", "Identity", "load", "modes",
-    "points_dimension",
+    "points_dimension", "reading",
 ]  # fmt: skip
 
 
@@ -151,6 +151,17 @@ def points_dimension(name: str) -> int | None:
         return files.points_dimension(*files.find(name, ", ".join(DATASETS)))
     except UserError as error:
         raise UserError(_one_line(str(error))) from error
+
+
+def reading(name: str) -> tuple[str, ...]:
+    """Which of `load`'s mixed, strict, resize and crop make a difference for the data of that name
+    or path. Raises UserError, in one line, if there are no such data."""
+    if points_dimension(name) is not None:
+        return ()
+    if name in DATASETS:
+        return ("strict", "resize", "crop") if name == "pokemon" else ("resize", "crop")
+    _, kind = files.find(name, ", ".join(DATASETS))
+    return ("mixed", "strict", "resize", "crop") if kind == "images" else ("resize", "crop")
 
 
 def _one_line(text: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..data import Identity
 from ..output import strict_json
 from ..output.files import LOG, disk_errors, write_atomically, write_together
 from ..spec.errors import UserError
@@ -42,6 +43,7 @@ class Config:
     strict: bool = False
     resize: str = "bilinear"
     crop: str = "center"
+    identity: Identity | None = None  # of the data; runs of older versions have none
 
     def __post_init__(self) -> None:
         """Raises UserError for numbers out of their range, which no option gives."""

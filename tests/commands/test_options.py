@@ -19,7 +19,7 @@ def _built(words: str) -> Recipe:
 def test_what_says_which_gan_belongs_to_the_run() -> None:
     p = cli.Parser(prog="test")
     cli.recipe_options(p)
-    assert {action.dest for action in p._actions} - {"help"} <= set(DEFINING)
+    assert {action.dest for action in p._actions} - {"help", "data"} <= set(DEFINING)
     fields = {name for kind in LOSSES.values() for name in kind.__dataclass_fields__}
     assert {field for field, _ in LOSS_OPTIONS.values()} <= fields
 
