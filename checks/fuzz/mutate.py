@@ -80,8 +80,12 @@ def bytes_(rng: random.Random, blob: bytes) -> bytes:
     return blob
 
 
+def _value(rng: random.Random) -> Any:
+    return copy.deepcopy(rng.choice(VALUES))
+
+
 def _deep(rng: random.Random) -> Any:
-    value: Any = rng.choice(VALUES)
+    value = _value(rng)
     for _ in range(rng.choice((3, 40, 400))):
         value = [value] if rng.random() < 0.5 else {"a": value}
     return value
@@ -94,7 +98,7 @@ def json_(rng: random.Random, value: Any) -> Any:
         places: list[tuple[Any, Any]] = []
         _places(value, places)
         if not places:
-            return rng.choice(VALUES)
+            return _value(rng)
         _change(rng, *rng.choice(places))
     return value
 
@@ -109,8 +113,8 @@ def _places(value: Any, found: list[tuple[Any, Any]]) -> None:
 def _change(rng: random.Random, holder: Any, key: Any) -> None:
     old = holder[key]
     ways: list[Callable[[], Any]] = [
-        lambda: holder.__setitem__(key, rng.choice(VALUES)),
-        lambda: holder.__setitem__(key, rng.choice(VALUES)),
+        lambda: holder.__setitem__(key, _value(rng)),
+        lambda: holder.__setitem__(key, _value(rng)),
         lambda: holder.__setitem__(key, _deep(rng)),
         lambda: holder.__delitem__(key),
         lambda: holder.__setitem__(key, [old, old]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -51,10 +52,14 @@ def _code(
     except MemoryError as error:
         words = f"out of memory ({error}); use a smaller --batch-size, --width or --num"
         code = 2
-    except KeyboardInterrupt:
-        words, code = "interrupted", 130
     except BrokenPipeError:  # `... | head` has seen enough
         return 0
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE):
+            raise
+        words, code = f"{error.strerror}; raise the limit (`ulimit -n 1024`)", 2
+    except KeyboardInterrupt:
+        words, code = "interrupted", 130
     print(f"{prog}: {' '.join(words.split())}", file=sys.stderr)
     return code
 

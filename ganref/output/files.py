@@ -90,6 +90,13 @@ def optional(what: str, say: Callable[[str], object] = LOG.warning) -> Iterator[
         say(f"{what} failed ({reason})")
 
 
+def read_file(path: Path) -> bytes:
+    """The bytes of a file. Raises OSError, also for a pipe or a device, which would never end."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file")
+    return path.read_bytes()
+
+
 def written(*paths: Path) -> str:
     """The last line of a command: which of these files it leaves."""
     return "written: " + ", ".join(str(path) for path in paths if path.exists())

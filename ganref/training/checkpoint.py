@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..output import strict_json
-from ..output.files import LOG, disk_errors, write_atomically
+from ..output.files import LOG, disk_errors, read_file, write_atomically
 from ..spec.errors import UserError
 from ..spec.schema import Recipe
 from ..spec.serial import from_dict, to_dict, typed
@@ -175,7 +175,7 @@ def load_latest(directory: Path) -> Checkpoint:
     that loads. Raises UserError, with the first one's fault, if none does."""
     candidates = _newest_first(directory)
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        named = directory / strict_json.loads((directory / "latest.json").read_bytes())["file"]
+        named = directory / strict_json.loads(read_file(directory / "latest.json"))["file"]
         if named in candidates:
             candidates.remove(named)
             candidates.insert(0, named)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..output import strict_json
+from ..output.files import read_file
 from ..spec.errors import UserError
 from ..spec.steps import Trace
 
@@ -81,7 +82,7 @@ def differing(path: Path, text: str) -> str:
     them; "" if all are."""
     wanted = text.encode().splitlines()
     try:
-        found = path.read_bytes().splitlines()
+        found = read_file(path).splitlines()
     except FileNotFoundError:
         return f"{path} was gone" if len(wanted) > 1 else ""
     except OSError as error:
@@ -100,9 +101,7 @@ def differing(path: Path, text: str) -> str:
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """(number from 1, text) of each line that has its end."""
     try:
-        if path.exists() and not path.is_file():
-            raise UserError(f"{path} is no file")
-        text = path.read_text("utf-8")
+        text = read_file(path).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read ({error})") from None
     yield from enumerate(text.split("\n")[:-1], 1)

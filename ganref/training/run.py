@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import os
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import Any
 
 from ..data import Identity
 from ..output import strict_json
-from ..output.files import LOG, disk_errors, write_atomically, write_together
+from ..output.files import LOG, disk_errors, read_file, write_atomically, write_together
 from ..spec.errors import UserError
 from ..spec.schema import Recipe
 from ..spec.serial import to_dict, typed
@@ -162,9 +163,7 @@ class RunDirectory:
         """Make the files what they were when that was all that had been logged: a run that was
         killed has usually gone on for a while after its last checkpoint. Says in a warning what
         had to be mended. Raises UserError, with every file as it was."""
-        for path in (self.checkpoints / "latest.json", self.samples, self.checkpoints):
-            if path.exists() and path.is_dir() != (path.suffix == ""):
-                raise UserError(f"{path} is not what ganref made; move it away")
+        self._check_places()
         texts = dict(zip((self.steps_csv, self.metrics), log.texts(), strict=True))
         mended = [words for path, text in texts.items() if (words := differing(path, text))]
         files = {path: text.encode() for path, text in texts.items()}
@@ -172,11 +171,19 @@ class RunDirectory:
         for words in mended:
             LOG.warning("%s; it is as the checkpoint has it again", words)
 
+    def _check_places(self) -> None:
+        """Raises UserError if a folder lies where a file will, or the reverse."""
+        files = [self.checkpoints / "latest.json", *self.checkpoints.glob("step_*")]
+        places = dict.fromkeys(files, False) | {self.checkpoints: True, self.samples: True}
+        for path, folder in places.items():
+            if os.path.lexists(path) and path.is_dir() != folder:
+                raise UserError(f"{path} is not what ganref made; move it away")
+
     def read_config(self) -> Config:
         """What `write_config` wrote. Raises UserError if it was edited since."""
         path = self.config
         try:
-            text = strict_json.loads(path.read_bytes())
+            text = strict_json.loads(read_file(path))
             asked = text["config"]
             if text["sha256"] != _digest(asked):
                 raise UserError(
