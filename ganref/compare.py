@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--out", type=Path, help="for compare.json and compare.png (default compare)")
     cli.progress_options(p)
     cli.recipe_options(p)
+    cli.reading_options(p)
     return p
 
 
@@ -74,14 +75,15 @@ def main(argv: list[str] | None = None) -> int:
     recipe = cli.build_recipe(args)
     cli.check_memory(recipe, args.get("dtype", "float64"))
     default = ",".join(name for name in BACKENDS if is_installed(name))
-    out = args.get("out", Path("compare"))
+    out, name = args.get("out", Path("compare")), args.get("data", recipe.data)
     with results_in(out):
         report = compare(
             recipe,
             args.get("backends", default).split(","),
             args.get("steps", 20),
             args.get("dtype", "float64"),
-            data_name=args.get("data"),
+            data_name=name,
+            reading=cli.reading(args, name),
             seed=args.get("seed", 0),
             teacher_forced="teacher_forced" in args,
             device=args.get("device", "cpu"),

@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--num", type=cli.positive(int), default=10_000, help="samples (default 10,000)")
     p.add_argument("--backend", help=f"one of {', '.join(BACKENDS)} (default: the run's own)")
     p.add_argument("--data", help="another data set to measure against (default: the run's own)")
-    p.add_argument("--mixed", action="store_true", help="resize unequal images, as in training")
+    cli.reading_options(p)
     p.add_argument("--seed", type=cli.SEED, default=0, help="of samples and tests (default 0)")
     p.add_argument("--device", default="auto")
     p.add_argument("--threads", type=cli.THREADS)
@@ -75,7 +75,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _evaluate(args: argparse.Namespace, checkpoint: Checkpoint, out: Path) -> None:
     recipe = checkpoint.recipe
-    dataset = cli.data_of(checkpoint, args.run, args.data, args.mixed)
+    dataset = cli.data_of(checkpoint, args.run, args.data, vars(args))
     config, gan = cli.restore(checkpoint, args.backend, args.device, args.threads)
     samples = cli.generate(gan, recipe, args.seed, args.num, rng.EVALUATION, ema=args.ema)
     results = evaluate_samples(recipe, dataset, samples, args.seed, inception=args.inception)

@@ -10,8 +10,10 @@ import numpy as np
 from . import cli, data
 from .backend import BACKENDS
 from .output import pictures
-from .output.files import disk_errors
+from .output.files import disk_errors, results_in
 from .spec import UserError
+from .spec.layers import BatchNorm
+from .training.checkpoint import Checkpoint
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,6 +37,15 @@ def main(argv: list[str] | None = None) -> int:
     if args.out.suffix not in (".png", ".npy"):
         raise UserError(f"--out must end in .png or .npy, not {args.out.suffix or args.out}")
     checkpoint = cli.trained(args.run, args.ema)
+    layers = checkpoint.recipe.generator.layers
+    if args.batch_stats and not any(isinstance(layer, BatchNorm) for layer in layers):
+        raise UserError("--batch-stats has no effect: no layer of G normalises")
+    with results_in(args.out.parent):
+        _sample(args, checkpoint)
+    return 0
+
+
+def _sample(args: argparse.Namespace, checkpoint: Checkpoint) -> None:
     recipe = checkpoint.recipe
     config, gan = cli.restore(checkpoint, args.backend, args.device, args.threads)
     seed = checkpoint.seed if args.seed is None else args.seed
@@ -52,7 +63,6 @@ def main(argv: list[str] | None = None) -> int:
         f"{args.num} samples of {recipe.name} at step {checkpoint.step:,} "
         f"on {config.backend}: {args.out}"
     )
-    return 0
 
 
 if __name__ == "__main__":

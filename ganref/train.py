@@ -24,12 +24,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--list", action="store_true", help="recipes, data sets and backends, and exit")
     p.add_argument("--summary", action="store_true", help="the networks and numbers, and exit")
     cli.recipe_options(p)
-    p.add_argument("--mixed", action="store_true", help="resize and convert unequal images")
-    p.add_argument("--strict", action="store_true", help="refuse unreadable images")
-    p.add_argument("--resize", choices=tuple(data.RESIZE),
-                   help="filter for images of another size, or off (default bilinear)")  # fmt: skip
-    p.add_argument("--crop", choices=data.CROP,
-                   help="center cuts to proportions (default), none stretches")  # fmt: skip
+    cli.reading_options(p)
     g = p.add_argument_group("how long")
     length = g.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=number, help="counted from the start of the run")

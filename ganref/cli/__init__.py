@@ -1,7 +1,7 @@
 """What the commands share: options, one-line errors, exit codes, and setting a run up."""
 
 from .main import SEED, THREADS, Parser, between, positive, progress_options, run_main, shows_bar
-from .options import DEFINING, build_recipe, recipe_options
+from .options import DEFINING, build_recipe, reading, reading_options, recipe_options
 from .runs import check_changes, data_of, generate, new_run, restore, resumed_run, trained
 from .start import check_memory, create, machine, pick_device, prepare_threads, versions
 
@@ -23,6 +23,8 @@ __all__ = [
     "positive",
     "prepare_threads",
     "progress_options",
+    "reading",
+    "reading_options",
     "recipe_options",
     "restore",
     "resumed_run",

@@ -50,7 +50,8 @@ def _code(
         words = str(error)
         code = getattr(error, "exit_code", 3 if isinstance(error, Diverged) else 2)
     except MemoryError as error:
-        words = f"out of memory ({error}); use a smaller --batch-size, --width or --num"
+        smaller = "--num" if prog in ("ganref.sample", "ganref.evaluate") else "--batch-size"
+        words = f"out of memory ({error}); use a smaller {smaller}"
         code = 2
     except BrokenPipeError:  # `... | head` has seen enough
         return 0

@@ -33,10 +33,12 @@ ELSEWHERE: dict[str, Callable[[Recipe], Any]] = {
     "width": lambda recipe: 2 * recipe.width,
     "leaky_slope": lambda recipe: (1 + recipe.leaky_slope) / 2,
 }
+# How data are read: options, fields of a run's config, and parameters of `data.load`.
+READING = ("mixed", "strict", "resize", "crop")
 # Options that define what is computed: a resumed run has them from its config.
 DEFINING = (
     "recipe", "tab", "seed", "loss", "lr", "lr_D", "lr_G", "channels", *PLAIN,
-    *LOSS_OPTIONS, "dtype", "mixed", "strict", "resize", "crop", "run_dir",
+    *LOSS_OPTIONS, "dtype", *READING, "run_dir",
 )  # fmt: skip
 
 
@@ -73,6 +75,30 @@ def recipe_options(p: argparse.ArgumentParser) -> None:
     g.add_argument(
         "--G-updates", type=between(int, 1, 1000), dest="G_updates", help="per update of D"
     )
+
+
+def reading_options(p: argparse.ArgumentParser) -> None:
+    """The options that say how images are read; those that are not given are not there."""
+    g = p.add_argument_group("how images are read", argument_default=argparse.SUPPRESS)
+    g.add_argument("--mixed", action="store_true", help="resize and convert unequal images")
+    g.add_argument("--strict", action="store_true", help="refuse unreadable images")
+    g.add_argument(
+        "--resize",
+        choices=tuple(data.RESIZE),
+        help="filter for images of another size, or off (default bilinear)",
+    )
+    g.add_argument(
+        "--crop", choices=data.CROP, help="center cuts to proportions (default), none stretches"
+    )
+
+
+def reading(args: dict[str, Any], name: str) -> dict[str, Any]:
+    """What these options say, as `data.load` takes it. Raises UserError for one that makes no
+    difference to the data of that name."""
+    asked = {key: args[key] for key in READING if key in args}
+    if idle := sorted(set(asked) - set(data.reading(name))) if asked else []:
+        raise UserError(f"--{idle[0]} has no effect on the data {name}")
+    return asked
 
 
 def build_recipe(args: dict[str, Any]) -> Recipe:

@@ -18,12 +18,10 @@ from ..spec.precision import storage
 from ..training.checkpoint import Checkpoint, find, load_latest
 from ..training.log import Log
 from ..training.run import Config, RunDirectory
-from .options import DEFINING, build_recipe
+from .options import DEFINING, READING, build_recipe, reading
 from .start import check_memory, create, pick_device, prepare_threads
 
 BATCH = 256  # samples that are drawn at a time
-# How data are read: options of a run, kept in its config, and parameters of `data.load`.
-READING = ("mixed", "strict", "resize", "crop")
 
 
 def new_run(args: dict[str, Any]) -> tuple[Config, data.Dataset]:
@@ -33,9 +31,7 @@ def new_run(args: dict[str, Any]) -> tuple[Config, data.Dataset]:
     check_backend(backend)
     check_memory(built, args.get("dtype", "float32"))
     name, seed = args.get("data", built.data), args.get("seed", 0)
-    extra = {key: args[key] for key in READING if key in args}
-    if idle := sorted(set(extra) - set(data.reading(name))):
-        raise UserError(f"--{idle[0]} has no effect on the data {name}")
+    extra = reading(args, name)
     dataset = data.load(name, built, seed, **extra)
     steps = _steps(args, built, name, dataset)
     config = Config(
@@ -160,18 +156,17 @@ def generate(
 
 
 def data_of(
-    checkpoint: Checkpoint, run: Path, name: str | None = None, mixed: bool = False
+    checkpoint: Checkpoint, run: Path, name: str | None, args: dict[str, Any]
 ) -> data.Dataset:
     """The data of that name, else those of the run (a directory, or a checkpoint in one), read as
-    it read them. Raises UserError."""
-    recipe, seed = checkpoint.recipe, checkpoint.seed
-    if name is not None:
-        return data.load(name, recipe, seed, mixed=mixed)
-    own = checkpoint.data
-    _there(own)
-    how: dict[str, Any] = {"mixed": mixed}
+    it read them unless the options say otherwise. Raises UserError."""
+    where = name or checkpoint.data
+    if name is None:
+        _there(where)
+    how: dict[str, Any] = {}
     # A checkpoint alone does not know how its images were read.
     with contextlib.suppress(UserError):
         config = RunDirectory.open(run if run.is_dir() else run.parent.parent).read_config()
-        how |= {"mixed": mixed or config.mixed, "resize": config.resize, "crop": config.crop}
-    return data.load(own, recipe, seed, **how)
+        how = {key: getattr(config, key) for key in READING}
+    asked = reading(args, where)
+    return data.load(where, checkpoint.recipe, checkpoint.seed, **how | asked)

@@ -46,6 +46,7 @@ def compare(
     dtype: str = "float64",
     *,
     data_name: str | None = None,
+    reading: dict[str, Any] | None = None,
     seed: int = 0,
     teacher_forced: bool = False,
     device: str = "cpu",
@@ -55,15 +56,16 @@ def compare(
 ) -> dict[str, Any]:
     """Run `steps` steps on each backend; the report that `compare.json` holds.
 
-    A backend whose process dies is in the report's "died", with its last words; the others go on.
-    Raises UserError if fewer than two backends are named, or can begin."""
+    `reading` has what `data.load` takes beside these. A backend whose process dies is in the
+    report's "died", with its last words; the others go on. Raises UserError if fewer than two
+    backends are named, or can begin."""
     from tqdm import tqdm
 
     for name in backends:
         check_backend(name)
     if len(set(backends)) < 2:
         raise UserError("a comparison needs two different backends; --backends numpy,torch, say")
-    dataset = data.load(data_name or recipe.data, recipe, seed)
+    dataset = data.load(data_name or recipe.data, recipe, seed, **reading or {})
     source = batches.Source(recipe, dataset, seed, dtype)
     weights = initial_weights(recipe, seed)
     report = _empty_report(recipe, backends, steps, dtype, teacher_forced)

@@ -79,7 +79,9 @@ class RunDirectory:
     @classmethod
     def create(cls, path: Path) -> RunDirectory:
         """Make the directory. Raises UserError if it holds anything or cannot be written."""
-        taken = UserError(f"{path} is not empty; choose another --run-dir, or --resume {path}")
+        taken = UserError(f"{path} is not empty; choose another --run-dir")
+        if (path / "config.json").is_file():
+            taken = UserError(f"{path} holds a run; go on with `{cls(path).resume}`")
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise taken
         run = cls(path)

@@ -42,7 +42,7 @@ def _shell(words: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[byt
 def test_a_stream_that_takes_nothing(where: str, code: int, says: bytes, tmp_path: Path) -> None:
     """It is said in a line if it can be; the run itself is whole."""
     done = _shell(f"ganref train --steps 150 --run-dir run {where}", tmp_path)
-    last = [line for line in done.stderr.splitlines() if not line.startswith(b"gaussian: epoch")]
+    last = [line for line in done.stderr.splitlines() if not line.startswith(b"gaussian: ")]
     assert done.returncode == code and len(last) == bool(says), done.stderr
     assert says in b"".join(last)
     assert len((tmp_path / "run/steps.csv").read_text().splitlines()) == 151
@@ -91,7 +91,8 @@ def test_a_bar_for_people_and_lines_for_files(
     here = ["--epochs", "2", "--run-dir"]
     assert train.main([*here, str(tmp_path / "c")]) == 0
     lines = capsys.readouterr().err.splitlines()
-    assert [line.split(":")[1] for line in lines] == [
+    assert lines[0].startswith("gaussian: trains on gaussian, 1,000 examples 2 float64, ")
+    assert [line.split(":")[1] for line in lines[1:]] == [
         " epoch 1 of 2, step 125", " epoch 2 of 2, step 250"
     ]  # fmt: skip
     assert train.main([*here, str(tmp_path / "d"), "--progress"]) == 0
@@ -174,3 +175,39 @@ def test_options_without_effect_are_refused() -> None:
     assert (
         train.main(["--recipe", "ring", "--width", "8", "--leaky-slope", "0.1", "--summary"]) == 0
     )
+
+
+def test_advice_works_when_it_is_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """What a message tells a person to do can be done where it is said."""
+    from PIL import Image
+
+    monkeypatch.chdir(tmp_path)
+    # `--run-dir` that holds a run: the command that goes on with it.
+    train.main(["--steps", "3", "--run-dir", "a run", "--quiet"])
+    with pytest.raises(UserError, match="go on with `.*`") as caught:
+        train.main(["--steps", "3", "--run-dir", "a run"])
+    words = shlex.split(str(caught.value).split("`")[1])
+    assert words[:3] == ["python", "-m", "ganref.train"]
+    train.main([*words[3:], "--steps", "4", "--quiet"])
+    # Unequal images: every command that says --mixed has it.
+    for i, size in enumerate(((8, 8), (9, 12), (8, 8))):
+        Image.new("L", size, 40 * i).save(tmp_path / f"{i}.png")
+    (tmp_path / "faces").mkdir()
+    for i in range(3):
+        (tmp_path / f"{i}.png").rename(tmp_path / "faces" / f"{i}.png")
+    line = "--recipe mlp --width 8 --batch-size 3 --data faces --steps 2 --quiet"
+    small = line.split()
+    for main, more in (
+        (train.main, ["--run-dir", "b"]),
+        (compare.main, ["--backends", "numpy,torch"]),
+    ):
+        with pytest.raises(UserError, match="--mixed"):
+            main([*small, *more])
+        assert main([*small, *more, "--mixed"]) == 0
+    checkpoint = next((tmp_path / "b/checkpoints").glob("*.safetensors"))
+    checkpoint.rename(tmp_path / "loose.safetensors")
+    with pytest.raises(UserError, match="--mixed"):
+        evaluate.main(["loose.safetensors", "--num", "30"])
+    assert evaluate.main(["loose.safetensors", "--num", "30", "--mixed"]) == 0
