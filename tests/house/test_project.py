@@ -26,24 +26,55 @@ def _pyproject() -> dict:
     return tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
-def _pins() -> dict[str, str]:
-    lines = [line.split("#")[0].strip() for line in (ROOT / "constraints.txt").open()]
+# Which pins a Python has: with MXNet while it exists, and NumPy 2 without it from then on.
+PINS = {
+    "3.11": "constraints.txt",
+    "3.12": "constraints.txt",
+    "3.13": "constraints-numpy2.txt",
+    "3.14": "constraints-numpy2.txt",
+}
+
+
+def _pins(file: str = "constraints.txt") -> dict[str, str]:
+    lines = [line.split("#")[0].strip() for line in (ROOT / file).read_text().splitlines()]
     pins = [Requirement(line) for line in lines if line]
     for pin in pins:
         assert [s.operator for s in pin.specifier] == ["=="], pin
     return {canonicalize_name(p.name): next(iter(p.specifier)).version for p in pins}
 
 
-def test_every_requirement_is_pinned_within_its_range() -> None:
-    project, pins = _pyproject()["project"], _pins()
+def _wanted(lines: list[str], python: str, machine: str = "x86_64") -> list[Requirement]:
+    """The requirements that hold there."""
+    there = {"python_version": python, "platform_machine": machine, "sys_platform": "linux"}
+    wanted = map(Requirement, lines)
+    return [r for r in wanted if r.marker is None or r.marker.evaluate(there)]
+
+
+@pytest.mark.parametrize("python, file", PINS.items())
+def test_every_requirement_is_pinned_within_its_range(python: str, file: str) -> None:
+    project, pins = _pyproject()["project"], _pins(file)
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *(line for lines in extras.values() for line in lines)]
-    for requirement in map(Requirement, wanted):
+    lines = [*project["dependencies"], *(line for lines in extras.values() for line in lines)]
+    for requirement in _wanted(lines, python):
         name = canonicalize_name(requirement.name)
         if name == "ganref":
             assert requirement.extras <= set(extras), requirement
         else:
             assert requirement.specifier.contains(pins[name]), f"{requirement}, not {pins[name]}"
+
+
+def test_the_pins_are_of_one_numpy_each() -> None:
+    one, two = _pins("constraints.txt"), _pins("constraints-numpy2.txt")
+    assert one["numpy"].startswith("1.") and two["numpy"].startswith("2.")
+    assert "mxnet" in one and "mxnet" not in two
+
+
+def test_there_is_no_python_too_new() -> None:
+    """An upper bound would be for pip, which then looks for an older ganref."""
+    project = _pyproject()["project"]
+    assert project["requires-python"] == f">={min(PINS, key=lambda v: int(v[2:]))}"
+    classified = re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))
+    assert classified == [*PINS]
 
 
 def test_every_backend_has_the_extra_that_it_names() -> None:
