@@ -14,6 +14,7 @@ import numpy as np
 
 from .spec.errors import UserError
 from .spec.networks import Network as NetworkSpec
+from .spec.releases import Releases, how_to_install
 from .spec.schema import Recipe
 from .spec.steps import Masks, Trace
 
@@ -171,19 +172,21 @@ class Backend(Protocol):
 
 @dataclass(frozen=True)
 class Entry:
-    """A backend in the list: where it is, and what it needs."""
+    """A backend in the list: where it is, what it needs, and what that is released for."""
 
     module: str
     requires: str
     extra: str
+    releases: Releases = Releases()
 
 
-# The only place outside a backend's folder that knows of it.
+# The only place outside a backend's folder that knows of it. The markers in pyproject.toml say the
+# same of its releases.
 BACKENDS: dict[str, Entry] = {
     "numpy": Entry("ganref.numpy", "numpy", ""),
     "torch": Entry("ganref.torch", "torch", "torch"),
-    "tf": Entry("ganref.tf", "tensorflow", "tf"),
-    "mxnet": Entry("ganref.mxnet", "mxnet", "mxnet"),
+    "tf": Entry("ganref.tf", "tensorflow", "tf", Releases((3, 13))),
+    "mxnet": Entry("ganref.mxnet", "mxnet", "mxnet", Releases((3, 12), "x86_64", numpy=1)),
 }
 
 
@@ -195,8 +198,9 @@ def check_backend(name: str) -> Entry:
 
 
 def install(extra: str) -> str:
-    """The command that installs an extra of ganref."""
-    return f"pip install 'ganref[{extra}]'"
+    """The command that installs an extra of ganref here, or why there is none."""
+    found = [entry.releases for entry in BACKENDS.values() if entry.extra == extra]
+    return how_to_install(extra, *found)
 
 
 def is_installed(name: str) -> bool:
@@ -216,7 +220,7 @@ def load_backend(name: str) -> Backend:
         return cast(Backend, importlib.import_module(entry.module))
     except ImportError as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"backend {name} does not import here ({reason}); try {cure}") from error
+        raise UserError(f"backend {name} does not import here ({reason}); {cure}") from error
 
 
 def need(

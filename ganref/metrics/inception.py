@@ -15,8 +15,6 @@ from ..backend import need
 from ..spec.errors import UserError
 from .features import to_uint8
 
-# Without the constraints pip takes the newest torchvision, and with it another PyTorch.
-INSTALL = "run `pip install torch-fidelity -c constraints.txt` (or the extra ganref[inception])"
 REPAIR = "reinstall the torchvision that was built with this PyTorch, from the same index"
 
 
@@ -57,7 +55,7 @@ def distances(
 
 
 def _need(module: str) -> ModuleType:
-    return need(module, "torch-fidelity", cure=INSTALL, repair=REPAIR)
+    return need(module, "torch-fidelity", extra="inception", repair=REPAIR)
 
 
 def _check_weights(file: Path, url: str, name: str) -> None:

@@ -20,9 +20,9 @@ CONSOLE = "import sys\nfrom {} import {}\nif __name__ == '__main__':\n    sys.ex
 def _start(how: str, *args: object, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     script = tmp_path / "ganref-script"
     script.write_text(CONSOLE.format(*SCRIPT.split(":"), SCRIPT.split(":")[1]))
-    command = [sys.executable, *{"module": ("-m", "ganref"), "script": (str(script),)}[how]]
+    named = {"module": ("-m", "ganref"), "script": (str(script),)}.get(how, ("-m", how))
     env = os.environ | {"PYTHONPATH": str(ROOT)}
-    words = [*command, *map(str, args)]
+    words = [sys.executable, *named, *map(str, args)]
     return subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, env=env, timeout=300)
 
 
@@ -44,9 +44,9 @@ def test_no_command_lists_them_all(how: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", ["module", "script"])
 def test_a_command_is_what_its_module_is(how: str, tmp_path: Path) -> None:
     done = _start(how, "train", "--list", tmp_path=tmp_path)
-    alone = [sys.executable, "-m", "ganref.train", "--list"]
+    alone = _start("ganref.train", "--list", tmp_path=tmp_path)
     assert done.returncode == 0 and "gaussian" in done.stdout and "mxnet" in done.stdout
-    assert done.stdout == subprocess.run(alone, capture_output=True, text=True, cwd=ROOT).stdout
+    assert done.stdout == alone.stdout
     done = _start(how, "train", "--epochs", "0", tmp_path=tmp_path)
     assert done.returncode == 2 and done.stderr.startswith("ganref.train: ")
     assert len(done.stderr.splitlines()) == 1 and done.stdout == ""

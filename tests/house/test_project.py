@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -67,6 +69,21 @@ def test_the_pins_are_of_one_numpy_each() -> None:
     one, two = _pins("constraints.txt"), _pins("constraints-numpy2.txt")
     assert one["numpy"].startswith("1.") and two["numpy"].startswith("2.")
     assert "mxnet" in one and "mxnet" not in two
+
+
+@pytest.mark.parametrize("python", PINS)
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_a_marker_says_what_the_list_of_backends_does(
+    python: str, machine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pip takes a framework exactly where the program would tell people to install it."""
+    extras = _pyproject()["project"]["optional-dependencies"]
+    monkeypatch.setattr(sys, "version_info", tuple(map(int, python.split("."))))
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    for entry in BACKENDS.values():
+        if entry.extra:
+            taken = bool(_wanted(extras[entry.extra], python, machine))
+            assert taken == (not entry.releases.why_not()), entry
 
 
 def test_there_is_no_python_too_new() -> None:
