@@ -58,6 +58,14 @@ def test_an_unknown_command_is_one_line(tmp_path: Path) -> None:
     assert done.stderr == f"ganref: unknown command 'trian'; there are {', '.join(COMMANDS)}\n"
 
 
+def test_an_older_python_is_one_line() -> None:
+    """In a source tree, where no pip has asked."""
+    code = "import sys; sys.version_info = (3, 10, 13); import ganref"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("ganref needs Python 3.11 or newer, and this is Python ")
+
+
 def test_the_script_compares(framework: str, tmp_path: Path) -> None:
     """Its processes are spawned, which imports the script again."""
     args = ("compare", "--backends", f"numpy,{framework}", "--steps", 2, "--quiet")
