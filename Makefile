@@ -1,15 +1,16 @@
-# Each target sets up what it needs. PYTHON (3.11 or 3.12) makes the environment, VENV is where.
+# Each target sets up what it needs. PYTHON (3.11 or newer) makes the environment, VENV is where.
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
-PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+	-c $$($(VENV)/bin/python .ci/pins.py)
 
 .PHONY: train test lint types check clean
 
 train: $(VENV)/.stamp-core  ## train the toy; ARGS="--backend tf" and so on go to the command
 	$(VENV)/bin/python -m ganref.train $(ARGS)
 
-test: $(VENV)/.stamp-test  ## the whole suite, with all three frameworks
+test: $(VENV)/.stamp-test  ## the whole suite, with every framework that this Python has
 	$(VENV)/bin/python -m pytest $(ARGS)
 
 lint: $(VENV)/.stamp-dev
@@ -28,14 +29,14 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 # A stamp is older than a file that it depends on: install again.
-$(VENV)/.stamp-core: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.stamp-core: pyproject.toml $(wildcard constraints*.txt) | $(VENV)/bin/python
 	$(PIP) -e .
 	@touch $@
 
-$(VENV)/.stamp-test: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.stamp-test: pyproject.toml $(wildcard constraints*.txt) | $(VENV)/bin/python
 	$(PIP) -e '.[all,test]'
 	@touch $@ $(VENV)/.stamp-core
 
-$(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.stamp-dev: pyproject.toml $(wildcard constraints*.txt) | $(VENV)/bin/python
 	$(PIP) -e '.[all,dev]'
 	@touch $@ $(VENV)/.stamp-test $(VENV)/.stamp-core

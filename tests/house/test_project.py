@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import ganref
+from checks import wheel
 from ganref.backend import BACKENDS
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +66,15 @@ def test_every_requirement_is_pinned_within_its_range(python: str, file: str) ->
             assert requirement.specifier.contains(pins[name]), f"{requirement}, not {pins[name]}"
 
 
+@pytest.mark.parametrize("python, file", PINS.items())
+def test_a_python_is_given_its_pins(
+    python: str, file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "version_info", tuple(map(int, python.split("."))))
+    exec((ROOT / ".ci" / "pins.py").read_text())
+    assert capsys.readouterr().out == f"{file}\n"
+
+
 def test_the_pins_are_of_one_numpy_each() -> None:
     one, two = _pins("constraints.txt"), _pins("constraints-numpy2.txt")
     assert one["numpy"].startswith("1.") and two["numpy"].startswith("2.")
@@ -97,6 +107,14 @@ def test_there_is_no_python_too_new() -> None:
 def test_every_backend_has_the_extra_that_it_names() -> None:
     extras = _pyproject()["project"]["optional-dependencies"]
     assert {entry.extra for entry in BACKENDS.values()} - {""} <= set(extras)
+
+
+def test_a_wheel_is_held_against_the_tree() -> None:
+    files = {line.removeprefix("missing: ") for line in wheel.wrong([])}
+    assert {"ganref/py.typed", "ganref/cli/main.py"} <= files
+    assert wheel.wrong([*files, "ganref-0.1.0.dist-info/METADATA"]) == []
+    odd = "tests/conftest.py"
+    assert wheel.wrong([*files, odd]) == [f"not of the package: {odd}"]
 
 
 def test_pre_commit_has_the_pinned_ruff() -> None:
