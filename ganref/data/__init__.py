@@ -67,7 +67,7 @@ class Dataset:
         """What tells these data from others; `Identity` says what its digest covers."""
         return identify(self.array, self.labels, self.classes)
 
-    def batch(self, indices: ArrayLike, dtype: DTypeLike = None) -> np.ndarray:
+    def batch(self, indices: ArrayLike, dtype: DTypeLike | None = None) -> np.ndarray:
         """The examples at `indices` (any shape) as floating-point numbers (*indices, *shape).
 
         Points are as they are (float64 unless `dtype` says otherwise), images become

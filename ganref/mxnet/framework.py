@@ -31,8 +31,7 @@ def _import() -> Any:
     # Read once by OpenMP, which MXNet otherwise leaves with one thread, for everybody.
     os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))
     # An alias that NumPy 1.24 took away; MXNet reads it again whenever it indexes by a mask.
-    if "bool" not in vars(numpy):
-        numpy.bool = bool  # type: ignore[attr-defined]
+    vars(numpy).setdefault("bool", bool)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about its own old Python
         return importlib.import_module("mxnet")
