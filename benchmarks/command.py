@@ -24,7 +24,7 @@ def parser(prog: str, doc: str | None, out: str | None = None) -> argparse.Argum
     p.add_argument("--threads", type=cli.THREADS, help="the same for all (default all cores)")
     p.add_argument("--seed", type=cli.SEED, default=0)
     where = {"default": Path(out), "help": f"default {out}"} if out else {"required": True}
-    p.add_argument("--out", type=Path, **where)  # type: ignore[arg-type]
+    p.add_argument("--out", type=cli.path, **where)  # type: ignore[arg-type]
     return p
 
 

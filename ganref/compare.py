@@ -25,7 +25,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--device", help="default cpu")
     p.add_argument("--compile", choices=("auto", "on", "off"), help="default auto")
     p.add_argument("--threads", type=cli.THREADS)
-    p.add_argument("--out", type=Path, help="for compare.json and compare.png (default compare)")
+    p.add_argument(
+        "--out", type=cli.path, help="for compare.json and compare.png (default compare)"
+    )
     cli.progress_options(p)
     cli.recipe_options(p)
     cli.reading_options(p)

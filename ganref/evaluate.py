@@ -26,7 +26,7 @@ __all__ = ["Result", "as_json", "cheap_metrics", "evaluate_samples", "main", "ta
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     p = cli.Parser(prog="ganref.evaluate", description=__doc__)
-    p.add_argument("run", type=Path, help="a run directory or a checkpoint file")
+    p.add_argument("run", type=cli.path, help="a run directory or a checkpoint file")
     p.add_argument("--num", type=cli.positive(int), default=10_000, help="samples (default 10,000)")
     p.add_argument("--backend", help=f"one of {', '.join(BACKENDS)} (default: the run's own)")
     p.add_argument("--data", help="another data set to measure against (default: the run's own)")
@@ -36,7 +36,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--threads", type=cli.THREADS)
     p.add_argument("--ema", action="store_true", help="use the average of G's weights")
     p.add_argument("--inception", action="store_true", help="standard FID and KID too")
-    p.add_argument("--out", type=Path, help="where evaluation.json and .png go (default: the run)")
+    p.add_argument(
+        "--out", type=cli.path, help="where evaluation.json and .png go (default: the run)"
+    )
     return p
 
 

@@ -19,11 +19,11 @@ from .training.checkpoint import Checkpoint
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     p = cli.Parser(prog="ganref.sample", description=__doc__)
-    p.add_argument("run", type=Path, help="a run directory or a checkpoint file")
+    p.add_argument("run", type=cli.path, help="a run directory or a checkpoint file")
     p.add_argument("--backend", help=f"one of {', '.join(BACKENDS)} (default: the run's own)")
     p.add_argument("--num", type=cli.positive(int), default=64, help="how many (default 64)")
     p.add_argument("--seed", type=cli.SEED, help="of the noise (default: the run's own)")
-    p.add_argument("--out", type=Path, default=Path("samples.png"), help="a .png, or a .npy")
+    p.add_argument("--out", type=cli.path, default=Path("samples.png"), help="a .png, or a .npy")
     p.add_argument("--device", default="auto")
     p.add_argument("--threads", type=cli.THREADS)
     p.add_argument("--ema", action="store_true", help="use the average of G's weights")

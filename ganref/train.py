@@ -37,8 +37,12 @@ def parser() -> argparse.ArgumentParser:
                    help="fast path: auto ends soonest, on is steadily fastest (auto)")  # fmt: skip
     g.add_argument("--threads", type=cli.THREADS, help="cores to use (default all)")
     g = p.add_argument_group("what it leaves")
-    g.add_argument("--run-dir", help="new or empty (default runs/<recipe>-<backend>-NNN)")
-    g.add_argument("--resume", metavar="RUN", help="go on with a run, in any backend")
+    g.add_argument(
+        "--run-dir", type=cli.path, help="new or empty (default runs/<recipe>-<backend>-NNN)"
+    )
+    g.add_argument(
+        "--resume", type=cli.path, metavar="RUN", help="go on with a run, in any backend"
+    )
     g.add_argument("--checkpoint-every", type=number, metavar="STEPS")
     g.add_argument(
         "--keep", type=cli.between(int, 0, 10**6), help="checkpoints to keep, 0 is all (default 2)"
@@ -107,7 +111,7 @@ def _begin(args: dict[str, Any], threads: int, until_the_end: contextlib.ExitSta
     gan = cli.create(config, threads)
     about = cli.machine(config.backend, threads)
     if "run_dir" in args:
-        run = RunDirectory.create(Path(args["run_dir"]))
+        run = RunDirectory.create(args["run_dir"])
     else:
         run = RunDirectory.numbered(Path("runs"), f"{config.recipe.name}-{config.backend}")
     try:
@@ -121,7 +125,7 @@ def _begin(args: dict[str, Any], threads: int, until_the_end: contextlib.ExitSta
 
 def _go_on(args: dict[str, Any], threads: int, until_the_end: contextlib.ExitStack) -> Begun:
     cli.check_changes(args)
-    run = RunDirectory.open(Path(args["resume"]))
+    run = RunDirectory.open(args["resume"])
     until_the_end.enter_context(run.held())
     config, dataset, checkpoint, log = cli.resumed_run(args, run)
     gan = cli.create(config, threads, checkpoint)

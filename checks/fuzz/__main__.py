@@ -31,7 +31,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--count", type=cli.positive(int), help="of each kind (default: the campaign's)")
     p.add_argument("--case", type=cli.between(int, 0, 10**9), help="this one alone, with its words")
     p.add_argument("--jobs", type=cli.THREADS, help="processes (default: as many as cores)")
-    p.add_argument("--out", type=Path, default=Path("fuzz"), help="for fuzz.json (default fuzz)")
+    p.add_argument(
+        "--out", type=cli.path, default=Path("fuzz"), help="for fuzz.json (default fuzz)"
+    )
     return p
 
 

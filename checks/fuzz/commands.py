@@ -18,6 +18,7 @@ from .outcome import ACCEPTED, FAULT, Outcome, attempt
 from .runs import quick, words
 
 WORDS = (
+    "n" * 300,
     "0", "1", "2", "3", "8", "64", "-1", "-0", "0.5", "1.5", "1e-3", "1e30", "1e400", "nan",
     "inf", "-inf", "10000000", "1000000000", "99999999999999999999999", "x", "", " ", "é", "\x00",
     "-", "--", "a/b", "gaussian", "ring", "mlp", "dcgan32", "ebgan", "digits", "numpy",

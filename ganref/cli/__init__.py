@@ -1,6 +1,16 @@
 """What the commands share: options, one-line errors, exit codes, and setting a run up."""
 
-from .main import SEED, THREADS, Parser, between, positive, progress_options, run_main, shows_bar
+from .main import (
+    SEED,
+    THREADS,
+    Parser,
+    between,
+    path,
+    positive,
+    progress_options,
+    run_main,
+    shows_bar,
+)
 from .options import DEFINING, build_recipe, reading, reading_options, recipe_options
 from .runs import check_changes, data_of, generate, new_run, restore, resumed_run, trained
 from .start import check_memory, create, machine, pick_device, prepare_threads, versions
@@ -19,6 +29,7 @@ __all__ = [
     "generate",
     "machine",
     "new_run",
+    "path",
     "pick_device",
     "positive",
     "prepare_threads",

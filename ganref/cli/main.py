@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 from ..spec.errors import UserError
@@ -93,6 +95,19 @@ def positive(kind: type) -> Callable[[str], Any]:
     if kind is int:
         return between(int, 1, 10**9)
     return between(float, 0, LARGEST, open_below=True)
+
+
+def path(text: str) -> Path:
+    """A parser for names that a file can have."""
+    try:
+        os.lstat(text)
+    except OSError as error:
+        if not text or error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            reason = error.strerror if text else "it is empty"
+            raise argparse.ArgumentTypeError(f"{text!r:.60} names no file ({reason})") from None
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r:.60} names no file ({error})") from None
+    return Path(text)
 
 
 def progress_options(p: argparse._ActionsContainer, what: str = "a progress bar") -> None:

@@ -1,6 +1,7 @@
 """The options that say which GAN: what they become, and what is refused."""
 
 import argparse
+import importlib
 import re
 
 import pytest
@@ -73,3 +74,15 @@ def test_numbers_are_in_their_range(words: str, capsys: pytest.CaptureFixture) -
     with pytest.raises(SystemExit):
         train.main(words.split())
     assert "must be from 0 to" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["", "a\x00b", "n" * 300, "n/" * 3000])
+@pytest.mark.parametrize("words", ["train --run-dir", "train --resume", "compare --out", "sample"])
+def test_what_names_no_file_is_refused(
+    words: str, name: str, capsys: pytest.CaptureFixture
+) -> None:
+    command, *more = words.split()
+    with pytest.raises(SystemExit) as caught:
+        importlib.import_module(f"ganref.{command}").main([*more, name])
+    said = capsys.readouterr().err.splitlines()
+    assert caught.value.code == 2 and len(said) == 1 and "names no file" in said[0]
