@@ -147,11 +147,21 @@ def test_signals_save_and_exit(number: int, code: int, tmp_path: Path) -> None:
     run = tmp_path / "a run"
     command = [sys.executable, "-m", "ganref.train", "--epochs", "100000", "--run-dir", str(run)]
     env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
-    while not (run / "steps.csv").exists() or len((run / "steps.csv").read_bytes()) < 10_000:
-        time.sleep(0.05)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
+    # Whoever runs the tests under `nohup` has them ignore SIGHUP, which a child inherits.
+    process = subprocess.Popen(
+        command,
+        env=env,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL) and None,
+    )
+    try:
+        while not (run / "steps.csv").exists() or len((run / "steps.csv").read_bytes()) < 10_000:
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == code and "Traceback" not in err
     saved = checkpoint.load_latest(run / "checkpoints")
     assert saved.step == len(RunDirectory(run).read_steps().loss_D)
