@@ -199,8 +199,8 @@ def check_backend(name: str) -> Entry:
 
 def install(extra: str) -> str:
     """The command that installs an extra of ganref here, or why there is none."""
-    found = [entry.releases for entry in BACKENDS.values() if entry.extra == extra]
-    return how_to_install(extra, *found)
+    found = (entry.releases for entry in BACKENDS.values() if entry.extra == extra)
+    return how_to_install(extra, next(found, None))
 
 
 def is_installed(name: str) -> bool:

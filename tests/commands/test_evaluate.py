@@ -210,7 +210,7 @@ def test_standard_numbers_without_their_package_are_one_line(
     run = untrained(tmp_path / "run", MLP, "digits")
     assert evaluate.main([str(run), "--num", "30", "--inception"]) == 0
     found = results(run)
-    assert "ganref[inception]" in found["fid"]["error"] and found["kid"]["value"] is None
+    assert "[inception]" in found["fid"]["error"] and found["kid"]["value"] is None
     assert found["precision"]["value"] is not None
     assert evaluate.main([str(toy), "--num", "30", "--inception"]) == 0
     assert results(toy)["fid"]["error"] == "only for images"

@@ -178,9 +178,9 @@ def test_importing_ganref_brings_numpy_alone() -> None:
 
 
 def test_importing_ganref_takes_no_time() -> None:
-    clock = "time.perf_counter()"
+    # Of the processor: a busy neighbour is not what this is about.
+    clock = "time.process_time()"
     code = f"import time; start = {clock}; import ganref; print({clock} - start)"
-    # The best of a few: a busy neighbour is not what this is about.
     seconds = [float(_run(code)) for _ in range(5)]
     print(f"import ganref: {min(seconds):.3f} s")
     assert min(seconds) < 0.3
