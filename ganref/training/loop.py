@@ -61,7 +61,9 @@ def train(
                 detected += detectors.inspect(step, samples)
                 more = detectors.fields() | decoration.metrics(gan, seed, history.epoch(step))
                 history.end_epoch(step, more)
-            if checkpoints.due(step) or signals.received:
+            # Asked once: what comes after the checkpoint waits for the next one.
+            stopped = signals.received
+            if stopped or checkpoints.due(step):
                 checkpoints.save(step, gan.state(), history.log())
             for detection in detected:
                 decoration.words(detection.words)
@@ -70,8 +72,8 @@ def train(
                 if options.progress == "lines":
                     print(history.line(last), file=sys.stderr)
                 history.begin_epoch()
-            if signals.received and step < last:
-                raise Interrupted(signals.received, step, run)
+            if stopped and step < last:
+                raise Interrupted(stopped, step, run)
         decoration.finish(history.epochs, history.trace, gan.generate(pictured))
     return history.epochs[-1] if history.epochs else {}
 

@@ -1,6 +1,9 @@
 """The order of a run: what it has earned is safe first, and what decorates it ends nothing."""
 
+import os
+import re
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,7 @@ import pytest
 
 from ganref import train
 from ganref.spec.steps import Trace
-from ganref.training import decoration, history
+from ganref.training import decoration, history, loop
 from ganref.training.checkpoint import load_latest
 from ganref.training.run import RunDirectory
 
@@ -62,6 +65,22 @@ def test_a_checkpoint_comes_before_what_decorates(
     monkeypatch.setattr(decoration.Decoration, "finish", look)
     _train("--epochs", 3, "--checkpoint-every", 125, "--run-dir", tmp_path / "run")
     assert saved == [(s, s, s) for s in (125, 250, 375, 375)]
+
+
+def test_a_signal_after_the_checkpoint_waits_for_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an interrupted run says is saved is saved, whenever the signal came."""
+
+    def interrupt(self: decoration.Decoration, epochs: list[dict], *_: Any) -> None:
+        if len(epochs) == 1:  # a second signal acts at once
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(decoration.Decoration, "epoch", interrupt)
+    with pytest.raises(loop.Interrupted, match="after step (.*), which is saved") as caught:
+        _train("--epochs", 9, "--run-dir", tmp_path / "run")
+    step = int(re.findall("after step ([0-9,]+)", str(caught.value))[0].replace(",", ""))
+    assert load_latest(tmp_path / "run" / "checkpoints").step == step > 125
 
 
 def test_samples_that_are_thrown_away_come_again(tmp_path: Path) -> None:
