@@ -31,6 +31,8 @@ HOUSE = {
     "labs": "spec backend draws output data metrics parity training",
     "cli": "spec backend draws output data metrics parity training",
 }
+# Beside the house: scripts to copy, which import their framework and nothing of ours.
+PAGES = "pages"
 COMMANDS = {"__main__", "train", "compare", "sample", "evaluate", "lab", "doctor"}
 # What `import ganref` offers: the contract and the first weights.
 OFFERED = {"spec", "backend", "draws"}
@@ -95,7 +97,7 @@ def test_the_house_is_what_lies_in_the_folder() -> None:
     files = {path.stem for path in PACKAGE.glob("*.py")}
     folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert files == COMMANDS | {"__init__", "backend"}
-    assert folders == set(HOUSE) - {"backend"} | {
+    assert folders == set(HOUSE) - {"backend"} | {PAGES} | {
         entry.module.rpartition(".")[2] for entry in BACKENDS.values()
     }
     assert len(files | folders) - len({"__init__", "__main__"}) <= 26
@@ -136,7 +138,7 @@ def test_nobody_names_a_backend_but_the_list() -> None:
     """What is not a backend reaches one through `load_backend` and imports no framework."""
     folders = {_package(entry.module) for entry in BACKENDS.values()}
     for name, path in MODULES.items():
-        if _package(name) not in folders:
+        if _package(name) not in folders | {PAGES}:
             assert not _foreign(path) & FRAMEWORKS, path
             assert not _packages(name) & folders, name
 
@@ -149,9 +151,22 @@ def test_no_import_goes_round_in_a_circle() -> None:
 
 
 def test_only_one_file_imports_mxnet() -> None:
-    """The help that MXNet 1.9.1 needs stands in one place, so nothing may come in another way."""
+    """The help that MXNet 1.9.1 needs stands in one place, so nothing may come in another way;
+    pages, which stand alone, have it each."""
     importers = {name for name, path in MODULES.items() if "mxnet" in _foreign(path)}
-    assert importers <= {"ganref.mxnet.framework"}
+    assert {n for n in importers if _package(n) != PAGES} <= {"ganref.mxnet.framework"}
+
+
+def test_pages_import_nothing_of_ours() -> None:
+    """Nor does anybody import a page: a copy has to work alone, and a page is nobody's library."""
+    for name, path in MODULES.items():
+        assert _package(name) == PAGES or PAGES not in _packages(name), name
+        if _package(name) == PAGES and path.name != "__init__.py":
+            ours = {n for n in _imports(path) if n.partition(".")[0] == "ganref"}
+            framework = OWN[name.rpartition("_")[2]]
+            help = {"setuptools"} if "mxnet" in framework else set()
+            others = {"numpy", "matplotlib", "sklearn"} | framework | help
+            assert not ours and _foreign(path) <= others, name
 
 
 # The same, from what an import leaves behind.
