@@ -69,8 +69,7 @@ def initialise(net):
 # %% [markdown]
 # ## Loss
 # The cross-entropy −y log D − (1 − y) log(1 − D) with the label y, 1 for real and 0 for fake,
-# summed over the batch. It is computed from the logit: the logarithm of a D that is rounded to 0 is
-# infinite.
+# summed over the batch. It takes the logit, since the logarithm of a D rounded to 0 is infinite.
 
 
 # %%

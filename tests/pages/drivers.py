@@ -242,7 +242,7 @@ def run(
     ]
     with ExitStack() as stack:
         stack.enter_context(driver.double())
-        how = {"width": recipe.width} if wide else {}
+        how = {"n": recipe.width} if wide else {}
         nets = page.generator(**how), page.discriminator(**how)
         held = [driver.variables(net) for net in nets]
         for network, own in zip(recipe.networks, held, strict=True):

@@ -1,0 +1,168 @@
+# %% [markdown]
+# # An energy-based GAN in PyTorch
+#
+# A generator G turns noise z into an image x; a cost network gives each image an energy C(x) ≥ 0,
+# low where real ones are. C is the error of an autoencoder: it learns to copy real images, G to
+# make images that it copies well. After Zhao, Mathieu and LeCun 2016, "Energy-based Generative
+# Adversarial Network", and "Deep Learning", New York University, week 9; sizes and rates are ours.
+
+# %%
+import matplotlib.pyplot as plt
+import torch
+import torch.nn.functional as F
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.utils.data import DataLoader
+
+# %% [markdown]
+# ## Data
+# scikit-learn's 1,797 handwritten digits, since they need no download. Any images of this shape
+# will do, with numbers from −1 to 1, which is what the tanh at the end of G can reach.
+
+
+# %%
+def load_data(batch_size=128):
+    """Batches X (B, 1, 32, 32), in another order every epoch."""
+    data = torch.tensor(load_digits().images[:, None] / 8 - 1).float()  # (N, 1, 8, 8)
+    data = F.interpolate(data, scale_factor=4)  # (N, 1, 32, 32)
+    return DataLoader(data, batch_size, shuffle=True, drop_last=True)
+
+
+# %% [markdown]
+# ## Generator
+# A dense layer makes 512 maps of 4×4 of the noise, transposed convolutions double their sides.
+# Padding is TensorFlow's "same": of a kernel of 5 at stride 2, one row more sticks out below than
+# above.
+
+
+# %%
+def up(n, m):
+    """(B, n, h, w) → (B, m, 2h, 2w): PyTorch pads alike on all sides, so the last row has to go."""
+    return nn.ConvTranspose2d(n, m, 5, 2, padding=1), nn.ZeroPad2d((0, -1, 0, -1))
+
+
+def generator(n=64):
+    """Z (B, 100) → images (B, 1, 32, 32); shapes below are of n = 64."""
+    return nn.Sequential(
+        nn.Linear(100, 128 * n), nn.Unflatten(1, (8 * n, 4, 4)),
+        nn.BatchNorm2d(8 * n), nn.ReLU(),  # (B, 512, 4, 4)
+        *up(8 * n, 4 * n), nn.BatchNorm2d(4 * n), nn.ReLU(),  # (B, 256, 8, 8)
+        *up(4 * n, 2 * n), nn.BatchNorm2d(2 * n), nn.ReLU(),  # (B, 128, 16, 16)
+        *up(2 * n, 1), nn.Tanh(),  # (B, 1, 32, 32)
+    )  # fmt: skip
+
+
+# %% [markdown]
+# ## Discriminator
+# Three convolutions halve the sides down to a code of 4×4, three transposed ones double them back
+# to an image: what comes out is not a probability but a copy.
+
+
+# %%
+def down(n, m):
+    """(B, n, h, w) → (B, m, h/2, w/2): one row of zeros before the image, two behind it."""
+    return nn.ZeroPad2d((1, 2, 1, 2)), nn.Conv2d(n, m, 5, 2)
+
+
+def discriminator(n=64):
+    """X (B, 1, 32, 32) → copies (B, 1, 32, 32)."""
+    return nn.Sequential(
+        *down(1, n), nn.LeakyReLU(0.2),  # (B, 64, 16, 16); PyTorch's slope is 0.01
+        *down(n, 2 * n), nn.BatchNorm2d(2 * n), nn.LeakyReLU(0.2),  # (B, 128, 8, 8)
+        *down(2 * n, 4 * n), nn.BatchNorm2d(4 * n), nn.LeakyReLU(0.2),  # (B, 256, 4, 4)
+        *up(4 * n, 2 * n), nn.BatchNorm2d(2 * n), nn.LeakyReLU(0.2),  # (B, 128, 8, 8)
+        *up(2 * n, n), nn.BatchNorm2d(n), nn.LeakyReLU(0.2),  # (B, 64, 16, 16)
+        *up(n, 1), nn.Tanh(),  # (B, 1, 32, 32)
+    )  # fmt: skip
+
+
+# %% [markdown]
+# ## Initialisation
+# Weights from N(0, 0.02²), biases 0; batch normalisation begins with a scale of 1 and a shift of 0.
+
+
+# %%
+def initialise(net):
+    """The network with new weights."""
+    for layer in net:
+        if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            nn.init.normal_(layer.weight, 0, 0.02)  # PyTorch's spread depends on the layer's size
+            nn.init.zeros_(layer.bias)  # PyTorch draws the biases too
+    return net
+
+
+# %% [markdown]
+# ## Loss
+# The energy C(x) = mean (D(x) − x)² over the pixels of an image, where D(x) is its copy.
+
+
+# %%
+def loss(copy, X):
+    """The energies (B,) of images X (B, 1, 32, 32)."""
+    return (copy - X).square().flatten(1).mean(1)
+
+
+# %% [markdown]
+# ## Updates
+# D lowers C(x) + max(0, m − C(G(z))) with the margin m = 1: it pushes fake images up to that energy
+# and no further. G lowers C(G(z)). These are equations 1 and 2 of the paper.
+
+
+# %%
+def update_D(X, Z, net_D, net_G, loss, trainer_D):
+    """One update of D on images X (B, 1, 32, 32) and fakes of Z (B, 100): its loss."""
+    trainer_D.zero_grad()
+    fake_X = net_G(Z).detach()  # G stays as it is: no gradient has to go back into it
+    real_Y, fake_Y = loss(net_D(X), X), loss(net_D(fake_X), fake_X)
+    loss_D = real_Y.mean() + F.relu(1 - fake_Y).mean()
+    loss_D.backward()
+    trainer_D.step()
+    return loss_D.item()
+
+
+def update_G(Z, net_D, net_G, loss, trainer_G):
+    """One update of G, through D, on Z (B, 100): its loss."""
+    trainer_G.zero_grad()
+    fake_X = net_G(Z)  # the gradient goes back through the copy and through its original
+    loss_G = loss(net_D(fake_X), fake_X).mean()
+    loss_G.backward()  # leaves gradients with D too, which update_D clears
+    trainer_G.step()
+    return loss_G.item()
+
+
+# %% [markdown]
+# ## Training
+# For every batch one update of D, then one of G on the same noise. β₁ is 0.5, since training
+# oscillates at 0.9 (Radford, Metz and Chintala 2015).
+
+
+# %%
+def train(net_D, net_G, data_iter, num_epochs=25, lr=2e-4, latent_dim=100):
+    """Both losses of every step."""
+    trainer_D = torch.optim.Adam(net_D.parameters(), lr, (0.5, 0.999))  # PyTorch's β₁ is 0.9
+    trainer_G = torch.optim.Adam(net_G.parameters(), lr, (0.5, 0.999))
+    losses = []
+    for epoch in range(num_epochs):
+        for X in data_iter:
+            Z = torch.randn(len(X), latent_dim)
+            loss_D = update_D(X, Z, net_D, net_G, loss, trainer_D)
+            loss_G = update_G(Z, net_D, net_G, loss, trainer_G)
+            losses.append((loss_D, loss_G))
+        print(f"epoch {epoch + 1}: loss_D {loss_D:.3f}, loss_G {loss_G:.3f}")
+    return losses
+
+
+# %% [markdown]
+# ## Picture
+# D's loss approaches m = 1 where real and fake images have the same energy below the margin. Images
+# are normalised by running statistics, not by those of their batch.
+
+# %%
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    net_D, net_G = initialise(discriminator()), initialise(generator())
+    train(net_D, net_G, load_data())
+    net_G.eval()
+    fake = net_G(torch.randn(64, 100)).detach()  # (64, 1, 32, 32)
+    grid = fake.reshape(8, 8, 32, 32).transpose(1, 2).reshape(256, 256)
+    plt.imsave("ebgan_torch.png", grid, cmap="gray")
