@@ -29,9 +29,8 @@ def load_data(batch_size=128):
 
 # %% [markdown]
 # ## Generator
-# A dense layer makes 512 maps of 4×4 of the noise, transposed convolutions double their sides.
-# Padding is TensorFlow's "same": of a kernel of 5 at stride 2, one row more sticks out below than
-# above.
+# A dense layer makes 512 maps of 4×4, transposed convolutions double their sides. Padding is
+# TensorFlow's "same": at stride 2 a kernel of 5 sticks out by 1 row above and by 2 below.
 
 
 # %%
@@ -75,7 +74,7 @@ def discriminator(n=64):
 
 # %% [markdown]
 # ## Initialisation
-# Weights from N(0, 0.02²), biases 0; batch normalisation begins with a scale of 1 and a shift of 0.
+# Weights from N(0, 0.02²), biases 0; batch normalisation begins with scale 1 and shift 0.
 
 
 # %%

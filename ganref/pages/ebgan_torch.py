@@ -1,10 +1,10 @@
 # %% [markdown]
 # # An energy-based GAN in PyTorch
 #
-# A generator G turns noise z into an image x; a cost network gives each image an energy C(x) ≥ 0,
-# low where real ones are. C is the error of an autoencoder: it learns to copy real images, G to
-# make images that it copies well. After Zhao, Mathieu and LeCun 2016, "Energy-based Generative
-# Adversarial Network", and "Deep Learning", New York University, week 9; sizes and rates are ours.
+# A generator G turns noise z into an image x. An image's energy C(x) ≥ 0 is the error of an
+# autoencoder D that learns to copy real images: G has to make what D copies well. After Zhao,
+# Mathieu and LeCun 2016, "Energy-based Generative Adversarial Network", and NYU "Deep Learning",
+# week 9; sizes and rates are ours.
 
 # %%
 import matplotlib.pyplot as plt
@@ -30,9 +30,8 @@ def load_data(batch_size=128):
 
 # %% [markdown]
 # ## Generator
-# A dense layer makes 512 maps of 4×4 of the noise, transposed convolutions double their sides.
-# Padding is TensorFlow's "same": of a kernel of 5 at stride 2, one row more sticks out below than
-# above.
+# A dense layer makes 512 maps of 4×4, transposed convolutions double their sides. Padding is
+# TensorFlow's "same": at stride 2 a kernel of 5 sticks out by 1 row above and by 2 below.
 
 
 # %%
@@ -54,8 +53,7 @@ def generator(n=64):
 
 # %% [markdown]
 # ## Discriminator
-# Three convolutions halve the sides down to a code of 4×4, three transposed ones double them back
-# to an image: what comes out is not a probability but a copy.
+# Three convolutions lead down to a code of 4×4, three transposed ones back: a copy, no probability.
 
 
 # %%
@@ -78,7 +76,7 @@ def discriminator(n=64):
 
 # %% [markdown]
 # ## Initialisation
-# Weights from N(0, 0.02²), biases 0; batch normalisation begins with a scale of 1 and a shift of 0.
+# Weights from N(0, 0.02²), biases 0; batch normalisation begins with scale 1 and shift 0.
 
 
 # %%
@@ -104,8 +102,8 @@ def loss(copy, X):
 
 # %% [markdown]
 # ## Updates
-# D lowers C(x) + max(0, m − C(G(z))) with the margin m = 1: it pushes fake images up to that energy
-# and no further. G lowers C(G(z)). These are equations 1 and 2 of the paper.
+# D lowers C(x) + max(0, m − C(G(z))), m = 1: it pushes fake images up to that energy and no
+# further. G lowers C(G(z)) (equations 1 and 2 of the paper).
 
 
 # %%
@@ -123,7 +121,7 @@ def update_D(X, Z, net_D, net_G, loss, trainer_D):
 def update_G(Z, net_D, net_G, loss, trainer_G):
     """One update of G, through D, on Z (B, 100): its loss."""
     trainer_G.zero_grad()
-    fake_X = net_G(Z)  # the gradient goes back through the copy and through its original
+    fake_X = net_G(Z)  # its gradient has two ways: the copy and the original
     loss_G = loss(net_D(fake_X), fake_X).mean()
     loss_G.backward()  # leaves gradients with D too, which update_D clears
     trainer_G.step()
@@ -154,8 +152,7 @@ def train(net_D, net_G, data_iter, num_epochs=25, lr=2e-4, latent_dim=100):
 
 # %% [markdown]
 # ## Picture
-# D's loss approaches m = 1 where real and fake images have the same energy below the margin. Images
-# are normalised by running statistics, not by those of their batch.
+# D's loss is 1 where it cannot tell real from fake. Images are normalised by running statistics.
 
 # %%
 if __name__ == "__main__":

@@ -100,9 +100,9 @@ class Adam(keras.optimizers.Adam):
 @tf.function
 def update_D(X, Z, net_D, net_G, loss, trainer_D):
     """One update of D on real points X (B, 2) and on those that G makes of Z (B, 2): its loss."""
-    fake_X = net_G(Z, training=True)  # not on the tape: G stays as it is
+    fake_X = net_G(Z)  # not on the tape: G stays as it is
     with tf.GradientTape() as tape:
-        real_Y, fake_Y = net_D(X, training=True), net_D(fake_X, training=True)
+        real_Y, fake_Y = net_D(X), net_D(fake_X)
         loss_D = (loss(real_Y, 1) + loss(fake_Y, 0)) / 2
     trainer_D.apply(tape.gradient(loss_D, net_D.trainable_variables))
     return loss_D
@@ -112,7 +112,7 @@ def update_D(X, Z, net_D, net_G, loss, trainer_D):
 def update_G(Z, net_D, net_G, loss, trainer_G):
     """One update of G, through D, on Z (B, 2): its loss."""
     with tf.GradientTape() as tape:
-        loss_G = loss(net_D(net_G(Z, training=True), training=True), 1)
+        loss_G = loss(net_D(net_G(Z)), 1)
     trainer_G.apply(tape.gradient(loss_G, net_G.trainable_variables))
     return loss_G
 

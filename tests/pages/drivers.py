@@ -59,7 +59,7 @@ class NumPy:
         """What holds numbers, in the order of the layers."""
         return net
 
-    def values(self, net: Any) -> list[np.ndarray]:
+    def values(self, net: Any, network: Network) -> list[np.ndarray]:
         """What a network that is initialised begins with, in the order of the layers."""
         return [self.read(variable) for variable in self.variables(net)]
 
@@ -162,12 +162,23 @@ class TensorFlow(NumPy):
 
 
 class MXNet(NumPy):
-    # The statistics change on the way back, which meets the fake batch first.
-    norm = Norm(unbiased=False, fake_first=True)
-    slope = float(np.float32(0.2))
+    # The statistics change on the way back, which meets the fake batch first, and their momentum is
+    # a float32.
+    norm = Norm(unbiased=False, fake_first=True, momentum=float(np.float32(0.9)))
 
     def load(self) -> None:
         self.mx = importlib.import_module("ganref.mxnet.framework").mx
+
+    @contextmanager
+    def double(self) -> Iterator[None]:
+        """Gluon computes a leaky slope in float32, whatever its input is; all else is cast."""
+
+        def exact(self: Any, F: Any, x: Any) -> Any:
+            slope = self._alpha
+            return x * (slope + (1 - slope) * F.npx.cast(x > 0, dtype="float64"))
+
+        with mock.patch.object(self.mx.gluon.nn.LeakyReLU, "hybrid_forward", exact):
+            yield
 
     def tensor(self, array: np.ndarray) -> Any:
         return self.mx.np.array(array, dtype="float64")
@@ -183,10 +194,12 @@ class MXNet(NumPy):
     def variables(self, net: Any) -> list[Any]:
         net.initialize("zeros", force_reinit=True)
         net.cast("float64")
-        net.hybridize()
+        # A compiled network would keep the first masks.
+        net.hybridize(not any(isinstance(block, self.mx.gluon.nn.Dropout) for block in net))
         return list(net.collect_params().values())
 
-    def values(self, net: Any) -> list[np.ndarray]:
+    def values(self, net: Any, network: Network) -> list[np.ndarray]:
+        net(self.mx.np.zeros((2, *network.input_shape)))  # sizes that are not given show here
         return [self.read(parameter) for parameter in net.collect_params().values()]
 
     def write(self, variable: Any, array: np.ndarray) -> None:
