@@ -3,7 +3,7 @@
 #
 # A generator G turns noise z into an image x; a discriminator D says how probable it is that an
 # image is a real one. They play min_G max_D E[log D(x)] + E[log(1 − D(G(z)))] (Goodfellow et al.
-# 2014). After "An introduction to GANs in PyTorch": no convolution, an image is a vector of 784
+# 2014). After an introduction to GANs in PyTorch: no convolution, an image is a vector of 784
 # numbers.
 
 # %%
