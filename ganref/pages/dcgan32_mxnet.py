@@ -177,7 +177,7 @@ def train(net_D, net_G, data_iter, num_epochs=25, lr=2e-4, latent_dim=100):
 
 # %% [markdown]
 # ## Picture
-# While D can only guess, its loss is 2 ln 2 ≈ 1.39 and G's is ln 2. Images are normalised by
+# While D can only guess, its loss is near 2 ln 2 ≈ 1.39 and G's near ln 2. Images are normalised by
 # running statistics, not by those of their batch.
 
 # %%

@@ -7,14 +7,19 @@ default, its noise is given in the place of the framework's own, and so are drop
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 from unittest import mock
 
 import numpy as np
+from conftest import TOLD
 
+import ganref
+from ganref import pages
 from ganref.backend import BACKENDS
 from ganref.spec import Network, Recipe
 from ganref.spec.layers import Flatten, Reshape
@@ -87,8 +92,10 @@ class Torch(NumPy):
     def double(self) -> Iterator[None]:
         before = self.torch.get_default_dtype()
         self.torch.set_default_dtype(self.torch.float64)
-        yield
-        self.torch.set_default_dtype(before)
+        try:
+            yield
+        finally:
+            self.torch.set_default_dtype(before)
 
     def tensor(self, array: np.ndarray) -> Any:
         return self.torch.tensor(array)
@@ -122,8 +129,10 @@ class TensorFlow(NumPy):
     @contextmanager
     def double(self) -> Iterator[None]:
         self.keras.config.set_floatx("float64")
-        yield
-        self.keras.config.set_floatx("float32")
+        try:
+            yield
+        finally:
+            self.keras.config.set_floatx("float32")
 
     def tensor(self, array: np.ndarray) -> Any:
         return self.tf.constant(np.moveaxis(array, -3, -1) if array.ndim == 4 else array)
@@ -135,10 +144,13 @@ class TensorFlow(NumPy):
     def masks(self, masks: list[Any], rate: float) -> Any:
         rest = iter(masks)
         call = lambda self, x, training: x * next(rest) / (1 - rate)  # noqa: E731
-        self.tf.config.run_functions_eagerly(True)  # a graph would keep the first masks
-        with mock.patch.object(self.keras.layers.Dropout, "call", call):
-            yield
-        self.tf.config.run_functions_eagerly(False)
+        # A graph would keep the first masks.
+        self.tf.config.run_functions_eagerly(bool(masks))
+        try:
+            with mock.patch.object(self.keras.layers.Dropout, "call", call):
+                yield
+        finally:
+            self.tf.config.run_functions_eagerly(False)
 
     def variables(self, net: Any) -> list[Any]:
         return [variable for layer in net.layers for variable in layer.weights]
@@ -209,6 +221,10 @@ class MXNet(NumPy):
         return variable.data().asnumpy()
 
 
+FOLDER = Path(pages.__file__).parent
+ALL = sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
+PAGES = [name for name in ALL if name.rpartition("_")[2] in TOLD]
+
 DRIVERS = {"numpy": NumPy(), "torch": Torch(), "tf": TensorFlow(), "mxnet": MXNet()}
 assert set(DRIVERS) <= set(BACKENDS)
 
@@ -234,6 +250,33 @@ def meant(recipe: Recipe, framework: str) -> Recipe:
     """The recipe with what a framework's own layers say otherwise; all of it is the spec's data."""
     driver = DRIVERS[framework]
     return recipe.replace(norm=driver.norm, leaky_slope=driver.slope)
+
+
+def recipe_of(name: str) -> tuple[Recipe, str]:
+    """The recipe and the framework of a page."""
+    recipe, _, framework = name.rpartition("_")
+    return ganref.recipe(recipe.replace("_", "-")), framework
+
+
+def source(name: str) -> str:
+    """A page's text."""
+    return (FOLDER / f"{name}.py").read_text()
+
+
+def small(name: str) -> Recipe:
+    """What a page means, at a width and a batch that a test can bear."""
+    recipe = meant(*recipe_of(name))
+    changes = {} if recipe.name == "gaussian" else {"width": 8, "batch_size": 4}
+    return recipe.replace(**changes)
+
+
+def loaded(name: str, text: str = "") -> ModuleType:
+    """A page as a module, or another text in its place."""
+    DRIVERS[recipe_of(name)[1]].load()
+    page = ModuleType(name)
+    with mock.patch.dict(os.environ):  # some say there how MXNet is to compute
+        exec(compile(text or source(name), f"{name}.py", "exec"), vars(page))
+    return page
 
 
 def run(
