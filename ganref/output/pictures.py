@@ -71,15 +71,27 @@ def show_samples(axes: Any, samples: np.ndarray, real: np.ndarray | None) -> Non
     """Generated points over real ones, or a grid of images."""
     if samples.ndim == 2:
         if real is not None:
-            axes.scatter(*real.T, s=6, color=BLUE, alpha=0.35, label="real", linewidths=0)
-        axes.scatter(*samples.T, s=10, color=ORANGE, alpha=0.8, label="generated", linewidths=0)
-        axes.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
-        axes.set_adjustable("datalim")
+            axes.scatter(*_plane(real), s=6, color=BLUE, alpha=0.35, label="real", linewidths=0)
+        axes.scatter(
+            *_plane(samples), s=10, color=ORANGE, alpha=0.8, label="generated", linewidths=0
+        )
+        if samples.shape[1] == 1:
+            axes.set(xlabel="$x$", ylabel="share of points below")
+        else:
+            axes.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal", adjustable="datalim")
         axes.legend(loc="upper left", fontsize=8)
     else:
         axes.imshow(grid(samples), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes.set_title(f"{len(samples)} samples from fixed noise", fontsize=9)
         axes.axis("off")
+
+
+def _plane(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What is drawn of points (n, d): the first two coordinates, or the distribution function of
+    the only one."""
+    if points.shape[1] > 1:
+        return points[:, 0], points[:, 1]
+    return np.sort(points[:, 0]), (np.arange(len(points)) + 0.5) / len(points)
 
 
 @plain()
@@ -91,8 +103,8 @@ def beside(path: Path, samples: np.ndarray, real: np.ndarray, title: str) -> Non
         panels, (samples, real), ("generated", "real"), (ORANGE, BLUE), strict=True
     ):
         if samples.ndim == 2:
-            axes.scatter(*examples.T, s=6, color=colour, alpha=0.5, linewidths=0)
-            axes.set(aspect="equal")
+            axes.scatter(*_plane(examples), s=6, color=colour, alpha=0.5, linewidths=0)
+            axes.set_aspect("auto" if samples.shape[1] == 1 else "equal")
         else:
             axes.imshow(grid(examples), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             axes.axis("off")
@@ -129,8 +141,10 @@ def points_frame(samples: np.ndarray, real: np.ndarray | None, title: str) -> An
     show_samples(axes, samples, real)
     axes.set_title(title.replace("_", " "), fontsize=9)
     if real is not None:
-        (left, bottom), (right, top) = real.min(0) - 0.5, real.max(0) + 0.5
-        axes.set(xlim=(left, right), ylim=(bottom, top))
+        x, y = _plane(real)
+        axes.set_xlim(x.min() - 0.5, x.max() + 0.5)
+        if real.shape[1] > 1:
+            axes.set_ylim(y.min() - 0.5, y.max() + 0.5)
         axes.set_adjustable("box")
     canvas.canvas.draw()
     return Image.fromarray(np.asarray(canvas.canvas.buffer_rgba())[..., :3].copy())

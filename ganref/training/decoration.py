@@ -101,7 +101,7 @@ class Decoration:
     def _points(self) -> np.ndarray | None:
         """Real points to show beside generated ones; images speak for themselves."""
         few = np.arange(min(len(self.dataset), 1000))
-        return self.dataset.batch(few) if self.recipe.data_shape == (2,) else None
+        return self.dataset.batch(few) if len(self.recipe.data_shape) == 1 else None
 
     def _attempt(self, what: str) -> AbstractContextManager[None]:
         return optional(what, partial(self._once, what))

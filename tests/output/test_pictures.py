@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,23 @@ def test_what_is_no_picture_is_drawn_all_the_same() -> None:
     odd = np.array([-np.inf, -1.5, np.nan, 1.5, np.inf])
     with np.errstate(all="raise"):
         assert pictures.to_uint8(odd).tolist() == [0, 0, 128, 255, 255]
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_points_of_any_dimension_are_drawn(dimension: int, tmp_path: Path) -> None:
+    """What is drawn of many coordinates is the first two; of one, its distribution function."""
+    points = np.random.default_rng(0).normal(size=(9, dimension))
+    axes = canvas.figure(4, 4).subplots()
+    with warnings.catch_warnings(action="error"):
+        pictures.show_samples(axes, points, points + 1)
+        pictures.picture(tmp_path / "samples.png", points, points + 1)
+        pictures.points_frame(points, points + 1, "epoch_1")
+        pictures.beside(tmp_path / "beside.png", points, points + 1, "points")
+    real, drawn = (np.asarray(c.get_offsets()) for c in axes.collections)
+    if dimension == 1:
+        points = np.stack([np.sort(points[:, 0]), (np.arange(9) + 0.5) / 9], 1)
+        assert np.allclose(real, points + [1, 0])
+    assert np.array_equal(drawn, points[:, :2])
 
 
 def test_any_number_of_colours() -> None:
@@ -76,6 +94,7 @@ def test_six_curves_are_a_picture(tmp_path: Path) -> None:
 
 DRAW = """
 import sys
+import warnings
 from pathlib import Path
 import numpy as np
 from ganref.output import curves, pictures
