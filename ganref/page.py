@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
         "--framework", default="torch", help=f"one of {', '.join(BACKENDS)} (default torch)"
     )
     p.add_argument(
-        "-o", "--out", type=Path, help="a .py, or a .ipynb (default RECIPE_FRAMEWORK.py)"
+        "-o", "--out", type=cli.path, help="a .py, or a .ipynb (default RECIPE_FRAMEWORK.py)"
     )
     return p
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import ganref.__main__ as program
-from ganref import compare, doctor, evaluate, lab, sample, train
+from ganref import compare, doctor, evaluate, lab, page, sample, train
 from ganref.cli import main as cli_main
 
 from .outcome import ACCEPTED, FAULT, Outcome, attempt
@@ -25,11 +25,11 @@ WORDS = (
     "torch,numpy", "auto", "nonsense", "cpu", "cuda", "cuda:9", "float32", "float64", "float8",
     "on", "off", "bce", "hinge", "margin", "least-squares", "aligned", "torch", "normal",
     "uniform", "minimax", "grey", "run", "file", "folder", "missing", "run/checkpoints",
-    "/dev/null", "/proc/1/mem", "~nobody/x", "out.png", "out.npy", "vanishing",
+    "/dev/null", "/proc/1/mem", "~nobody/x", "out.png", "out.npy", "out.py", "vanishing",
 )  # fmt: skip
 COMMANDS = {
     "train": train, "compare": compare, "sample": sample, "evaluate": evaluate, "lab": lab,
-    "doctor": doctor,
+    "doctor": doctor, "page": page,
 }  # fmt: skip
 LONG = {"--backend", "--backends", "--probe"}  # whose frameworks take seconds to import
 
@@ -75,6 +75,8 @@ class Commands:
             argv.append(rng.choice(("run", "run", rng.choice(WORDS))))
         if name == "lab":
             argv.append(rng.choice(("vanishing", "collapse", rng.choice(WORDS))))
+        if name == "page":
+            argv.append(rng.choice(("gaussian", "dcgan", rng.choice(WORDS))))
         for _ in range(rng.choice((0, 1, 2, 2, 3, 5))):
             option, choices, takes = rng.choice(self.options[name])
             argv.append(option)
