@@ -51,7 +51,7 @@ def counts(network: Network, first: bool) -> tuple[int, int, int]:
 
 def measure(chosen: Recipe, dtype: str, repeats: int) -> list[dict[str, Any]]:
     """A row for each convolution. Raises UserError where padding is uneven, which copies."""
-    library = importlib.import_module(f"benchmarks.speed.plain_{KERNELS}")
+    library = importlib.import_module(f"benchmarks.kernels_{KERNELS}")
     rows = []
     for network in chosen.networks:
         convolutions: list[tuple[int, Layer]] = [

@@ -12,6 +12,8 @@ import numpy as np
 
 import ganref
 
+# A row's key for how many times as fast it is, and the mode that it is compared with.
+RATIOS = {"ratio": "page", "ratio_eager": "eager", "ratio_fast": "fast"}
 UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
 
 
@@ -43,12 +45,12 @@ def summarise(row: dict[str, Any], rate: float | None) -> None:
 
 
 def add_ratios(rows: list[dict[str, Any]]) -> None:
-    """Add how many times as fast as the same framework's plain loop each row is, and mixed
-    precision as its fast path without: the ratio of every round, since a round's two turns had the
-    same neighbours."""
+    """Add how many times as fast each row is as the same framework's page, as that without what it
+    compiles, and as its fast path: the ratio of every round, since a round's two turns had the same
+    neighbours."""
     times = {(r["backend"], r["mode"]): step_times(r) for r in rows if r.get("rounds")}
-    for row in (r for r in rows if r.get("rounds") and r["mode"] != "plain"):
-        for name, base in (("ratio", "plain"), ("ratio_fast", "fast")):
+    for row in (r for r in rows if r.get("rounds")):
+        for name, base in RATIOS.items():
             slower = times.get((row["backend"], base))
             if slower and row["mode"] != base:
                 pairs = zip(slower, step_times(row), strict=False)
@@ -66,7 +68,7 @@ def seconds(*values: float) -> str:
 def table(rows: list[dict[str, Any]]) -> str:
     """All rows for a terminal; what was not timed says why."""
     head = ("recipe", "backend", "mode", "batch", "width", "examples/s", "step", "min..max",
-            "×plain", "×fast", "run", "matmul", "memory", "input")  # fmt: skip
+            "×page", "×eager", "×fast", "run", "matmul", "memory", "input")  # fmt: skip
     lines = [head, *(_cells(row) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     out = []
@@ -81,16 +83,15 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     name = (row["recipe"], row["backend"], row["mode"], str(row["batch_size"]),
             str(row["width"] or "-"))  # fmt: skip
     if "step_s" not in row:
-        return (*name, *("-",) * 9, row["why"])
-    step, ratio, share = row["step_s"], row.get("ratio"), row["share_of_matmul"]
+        return (*name, *("-",) * 10, row["why"])
+    step, share = row["step_s"], row["share_of_matmul"]
     memory = row["device_memory"] or row["peak_memory"]
     return (
         *name,
         f"{row['examples_per_s']['median']:,.0f}",
         seconds(step["median"]),
         seconds(step["min"], step["max"]),
-        f"{ratio['median']:.2f}" if ratio else "-",
-        f"{row['ratio_fast']['median']:.2f}" if "ratio_fast" in row else "-",
+        *(f"{row[key]['median']:.2f}" if key in row else "-" for key in RATIOS),
         seconds(row["run_s"]),
         f"{share:.1%}" if share is not None else "-",
         f"{memory / 2**20:,.0f} MiB",

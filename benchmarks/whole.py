@@ -1,14 +1,13 @@
 """python -m benchmarks.whole: whole commands against the clock, imports and compilation included.
 
 For each backend the time of `python -m ganref.train --backend B` in a new process, from its start
-to its end, and that of a program that makes the same steps with the plain loop of that framework
-and does nothing else.
+to its end, and that of a program that trains that framework's page for the same steps and does
+nothing else.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import shutil
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from ganref.draws.weights import initial_weights
 from ganref.spec import recipe
 
 from . import command, report
+from .pages import training
 from .workers import finish
 
 SETTLE = 1.0
@@ -38,18 +38,17 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--repeats", type=number, default=3, help="of each command (default 3)")
     p.add_argument("--warm", action="store_true", help="keep compilers' caches between repetitions"
                    " (default: nothing was compiled before)")  # fmt: skip
-    p.add_argument("--plain-loop", choices=tuple(BACKENDS), help=argparse.SUPPRESS)
+    p.add_argument("--page-alone", choices=tuple(BACKENDS), help=argparse.SUPPRESS)
     return p
 
 
-def plain_loop(args: argparse.Namespace) -> int:
-    """The program that is measured against: imports, data, weights, draws, plain steps."""
+def train_page(args: argparse.Namespace) -> int:
+    """The program that is measured against: imports, data, weights, draws, steps."""
     cli.prepare_threads(args.threads)
-    plain = importlib.import_module(f"benchmarks.speed.plain_{args.plain_loop}")
     chosen = recipe(args.recipe)
     dataset = data.load(chosen.data, chosen)
     source = batches.Source(chosen, dataset, 0, "float32")
-    gan = plain.create(chosen, initial_weights(chosen), "cpu", "float32")
+    gan = training.create(args.page_alone, chosen, initial_weights(chosen))
     steps = args.steps or chosen.epochs_on(chosen.data) * source.steps_per_epoch
     losses: Any = None
     for part in batches.plan(source, 0, steps, None):
@@ -60,7 +59,7 @@ def plain_loop(args: argparse.Namespace) -> int:
 
 
 def commands(args: argparse.Namespace, threads: int) -> dict[tuple[str, str], list[str]]:
-    """The commands by (backend, what): "command" is ours, "plain" the yardstick."""
+    """The commands by (backend, what): "command" is ours, "page" the yardstick."""
     names = command.chosen_backends(args.backends)
     more = ["--recipe", args.recipe, "--threads", str(threads)]
     more += ["--steps", str(args.steps)] if args.steps else []
@@ -69,9 +68,9 @@ def commands(args: argparse.Namespace, threads: int) -> dict[tuple[str, str], li
     for name in names:
         ours = [sys.executable, "-m", "ganref.train", "--backend", name]
         out[name, "command"] = [*ours, *more, *how, "--device", "cpu"]
-        if importlib.util.find_spec(f"benchmarks.speed.plain_{name}") is not None:
-            loop_of = [sys.executable, "-m", "benchmarks.whole", "--plain-loop", name]
-            out[name, "plain"] = [*loop_of, *more]
+        if training.exists(recipe(args.recipe), name):
+            page_alone = [sys.executable, "-m", "benchmarks.whole", "--page-alone", name]
+            out[name, "page"] = [*page_alone, *more]
     return out
 
 
@@ -86,13 +85,11 @@ def run(words: list[str], threads: int, cache: Path) -> tuple[float, str]:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """All commands for a terminal."""
-    lines = [
-        f"{'backend':<10}{'command':>10}  {'min..max':<18}{'plain':>10}  {'min..max':<18}×plain"
-    ]
+    lines = [f"{'backend':<10}{'command':>10}  {'min..max':<18}{'page':>10}  {'min..max':<18}×page"]
     for name in dict.fromkeys(row["backend"] for row in rows):
         own = {row["what"]: row for row in rows if row["backend"] == name}
         cells = [f"{name:<10}"]
-        for what in ("command", "plain"):
+        for what in ("command", "page"):
             row = own.get(what)
             if row is None or "seconds" not in row:
                 cells.append(f"{'failed' if row else '-':>10}  {'':<18}")
@@ -100,8 +97,8 @@ def table(rows: list[dict[str, Any]]) -> str:
             took = row["seconds"]
             spread = report.seconds(took["min"], took["max"])
             cells.append(f"{report.seconds(took['median']):>10}  {spread:<18}")
-        if all("seconds" in own.get(what, {}) for what in ("command", "plain")):
-            pairs = zip(own["plain"]["all"], own["command"]["all"], strict=True)
+        if all("seconds" in own.get(what, {}) for what in ("command", "page")):
+            pairs = zip(own["page"]["all"], own["command"]["all"], strict=True)
             cells.append(f"{report.spread([slow / fast for slow, fast in pairs])['median']:.2f}")
         lines.append("".join(cells).rstrip())
     lines += [f"{row['backend']}, {row['what']}: {row['said']}" for row in rows
@@ -112,8 +109,8 @@ def table(rows: list[dict[str, Any]]) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, write; exit code 1 if a command failed."""
     args = parser().parse_args(argv)
-    if args.plain_loop:
-        return plain_loop(args)
+    if args.page_alone:
+        return train_page(args)
     threads = command.chosen_threads(args.threads)
     recipe(args.recipe)
     todo = commands(args, threads)

@@ -1,4 +1,4 @@
-"""python -m benchmarks.speed: training speed of every backend, fast against plain, side by side."""
+"""python -m benchmarks.speed: how fast every backend trains, fast paths against pages."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from ganref.spec import Recipe, UserError, recipe
 from ganref.spec.precision import DTYPES
 
 from .. import command, report
+from ..pages import training
 from . import charts, gate, rounds
-from .measure import COMPILE
+from .measure import COMPILE, PAGES
 
-MODES = ("plain", *COMPILE)
+MODES = (*PAGES, *COMPILE)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -23,7 +24,10 @@ def parser() -> argparse.ArgumentParser:
     p = command.parser("benchmarks.speed", __doc__, "speed")
     number = cli.positive(int)
     p.add_argument("--recipes", default="gaussian", help="comma-separated (default gaussian)")
-    p.add_argument("--modes", default="plain,fast", help=f"of {', '.join(MODES)} (plain,fast)")
+    p.add_argument(
+        "--modes",
+        help=f"of {', '.join(MODES)} (default page,fast; fast alone where there is no page)",
+    )
     p.add_argument("--batch-sizes", help="comma-separated (default the recipe's)")
     p.add_argument("--widths", help="comma-separated (default the recipe's)")
     p.add_argument("--device", default="cpu", help="cpu, cuda or cuda:i (default cpu)")
@@ -50,17 +54,25 @@ def shapes(args: argparse.Namespace) -> list[Recipe]:
 
 def variants(args: argparse.Namespace, shape: Recipe) -> list[tuple[str, str]]:
     """(backend, mode) of all that are to be timed. Raises UserError."""
-    modes = args.modes.split(",")
+    modes = args.modes.split(",") if args.modes else ["page", "fast"]
     for mode in modes:
         if mode not in MODES:
             raise UserError(f"unknown mode {mode!r}; there are {', '.join(MODES)}")
     names = command.chosen_backends(args.backends)
     if not args.backends and shape.convolves:  # NumPy's are there to be read
         names.remove("numpy")
-    out = [(name, mode) for name in names if name != "numpy" for mode in modes]
-    # NumPy compiles nothing: it has one mode, the last of those asked for.
-    own = [("numpy", mode) for mode in modes[-1:] if mode != "plain"]
-    return (own if "numpy" in names else []) + out
+    out = [(name, mode) for name in names for mode in modes if name != "numpy"]
+    if "numpy" in names:  # which compiles nothing: the last mode is as good as another
+        pages = [mode for mode in modes if mode in PAGES]
+        others = [mode for mode in modes if mode in COMPILE]
+        out = [("numpy", mode) for mode in (*pages[-1:], *others[-1:])] + out
+    lacking = [name for name in names if not training.exists(shape, name)]
+    if args.modes:  # what was asked for by name is a row that says why it is not there
+        lacking = [name for name in lacking if name == "numpy" and not args.backends]
+    kept = [(name, mode) for name, mode in out if mode not in PAGES or name not in lacking]
+    if kept != out:
+        command.say(f"{shape.name} has no page in {', '.join(lacking)}")
+    return kept
 
 
 def _numbers(text: str | None, option: str) -> list[int]:

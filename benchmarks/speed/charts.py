@@ -10,8 +10,9 @@ import numpy as np
 from ganref.backend import BACKENDS
 from ganref.output.canvas import colours, figure, plain, save
 
-LOOKS = {"plain": (0.35, "", ":"), "off": (0.6, "//", "-."), "auto": (0.8, "..", "--"),
-         "fast": (1.0, "", "-"), "bfloat16": (0.7, "xx", "-.")}  # fmt: skip
+LOOKS = {"page": (0.35, "", ":"), "eager": (0.2, "", (0, (1, 4))), "off": (0.6, "//", "-."),
+         "auto": (0.8, "..", "--"), "fast": (1.0, "", "-"),
+         "bfloat16": (0.7, "xx", "-.")}  # fmt: skip
 WIDE = 8.0  # a logarithmic scale where the fastest is so many times as fast as the slowest
 
 
@@ -155,7 +156,7 @@ def _footer(result: dict[str, Any]) -> str:
 
 
 def _colour(backend: str) -> str:
-    """One for each backend, whichever are drawn; the plain loop has a pale version of it."""
+    """One for each backend, whichever are drawn; a page has a pale version of it."""
     names = list(BACKENDS)
     return dict(zip(names, colours(len(names)), strict=True))[backend]
 

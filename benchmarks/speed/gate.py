@@ -12,10 +12,8 @@ NumPy's own distance from float64, times `LENIENCE`, is allowed too; and where t
 large, the step in the timed precision and width is examined at a gentle one. Of the call that
 precedes the timing only the loss before the first update is judged then.
 
-The plain loops use their library's own Adam, whose constants pass through float32 in Keras and
-MXNet even where all else is float64. They are held to `LIBRARY`, at a learning rate that does not
-amplify it: measured, they stay within 8e-6, while a missing update of G, a wrong beta or Keras'
-default epsilon show as 2e-5 to 1 on the recipes where they matter.
+A page passes the same gate as the backends. In float64 it is held to the slope that its framework's
+leaky ReLU has: a float32 in Keras.
 """
 
 from __future__ import annotations
@@ -32,8 +30,10 @@ from ganref.parity.tolerances import promise
 from ganref.parity.workers import WorkerFailed
 from ganref.spec import Recipe
 
+from ..pages.drivers import DRIVERS
 from ..workers import Worker
 from . import jobs
+from .measure import PAGES
 
 Losses = dict[str, Any]  # {"loss_D": [...], "loss_G": [...]}, one number per step
 LOSSES = ("loss_D", "loss_G")
@@ -41,8 +41,6 @@ LOSSES = ("loss_D", "loss_G")
 NARROW_WIDTH, NARROW_BATCH, NARROW_STEPS = 8, 8, 6
 ORACLE_FLOPS = 2e11  # what NumPy is asked for at once: some twenty seconds, twice
 LENIENCE = 10.0
-LIBRARY = (3, 2e-5)  # steps, tolerance
-LIBRARY_STEPS = 10  # of the toy in float32, for the same reason
 GENTLE_ABOVE, GENTLE_LR = 1e-3, 2e-4
 # What float32 can promise of DCGAN's first step at 2e-4 whatever the width: D's first update takes
 # the signs of 1 gradient in 10,000 from rounding (measured: 6e-6 to 6e-5 in all frameworks).
@@ -52,16 +50,13 @@ UPDATED_FLOAT32 = 1e-4
 MIXED = {"bfloat16": (1, 0.1), "tf32": (1, 0.02)}
 
 
-def narrow_job(
-    recipe: Recipe, dataset: Dataset, device: str, seed: int = 0, plain: bool = False
-) -> jobs.Job:
-    """The first examination: the recipe's own numbers, fewer channels, a small batch, float64;
-    for a plain loop a learning rate that does not amplify rounding either."""
+def narrow_job(recipe: Recipe, dataset: Dataset, device: str, seed: int = 0) -> jobs.Job:
+    """The first examination: the recipe's own numbers, fewer channels, a small batch, float64."""
     small = recipe
     if recipe.stack != "toy":
         width, batch = min(recipe.width, NARROW_WIDTH), min(recipe.batch_size, NARROW_BATCH)
-        small = (gentle(recipe) if plain else recipe).replace(width=width, batch_size=batch)
-    steps, _ = limits(small, "float64", plain)
+        small = recipe.replace(width=width, batch_size=batch)
+    steps, _ = limits(small, "float64")
     steps = steps if recipe.stack == "toy" else min(steps, NARROW_STEPS)
     return jobs.draw(small, dataset, "float64", device, seed, steps)
 
@@ -86,14 +81,20 @@ def oracle_batch(recipe: Recipe) -> int:
     return batch
 
 
-def limits(recipe: Recipe, dtype: str, plain: bool = False) -> tuple[int, float]:
+def limits(recipe: Recipe, dtype: str) -> tuple[int, float]:
     """(steps, tolerance): for how many steps the losses are judged, and how closely."""
     if dtype in MIXED:
         return MIXED[dtype]
-    if plain and dtype == "float64":
-        return LIBRARY
     kept = promise(recipe, dtype)
-    return min(kept.steps, LIBRARY_STEPS) if plain else kept.steps, kept.losses
+    return kept.steps, kept.losses
+
+
+def meant(job: jobs.Job, backend: str, mode: str) -> jobs.Job:
+    """The job as a variant understands it, which shows in float64 alone."""
+    if mode not in PAGES or job.dtype != "float64":
+        return job
+    slope = DRIVERS[backend].slope
+    return dataclasses.replace(job, recipe=job.recipe.replace(leaky_slope=slope))
 
 
 def difference(found: Losses, expected: Losses, steps: int, names: Sequence[str] = LOSSES) -> float:
@@ -108,7 +109,6 @@ def difference(found: Losses, expected: Losses, steps: int, names: Sequence[str]
 
 def judge(
     job: jobs.Job,
-    plain: bool,
     found: Losses,
     exact: Losses,
     rounded: Losses | None = None,
@@ -118,7 +118,7 @@ def judge(
     alone, given NumPy's in float64 and, where that is the job's precision, in float32:
     {passed, difference, tolerance, steps, ...}."""
     names = LOSSES[:1] if first_loss else LOSSES
-    kept, tolerance = limits(job.recipe, job.dtype, plain)
+    kept, tolerance = limits(job.recipe, job.dtype)
     if job.recipe.convolves and not first_loss and job.dtype == "float32":
         tolerance = max(tolerance, UPDATED_FLOAT32)
     steps = 1 if first_loss else min(kept, len(exact["loss_D"]), len(found["loss_D"]))
@@ -135,7 +135,7 @@ class Gate:
 
     def __init__(self, folder: Path, threads: int, seed: int) -> None:
         self.folder, self.threads, self.seed = folder, threads, seed
-        self._oracle: dict[Path, list[Losses]] = {}
+        self._oracle: dict[tuple[Path, Recipe], list[Losses]] = {}
         self._verdicts: dict[tuple[str, str, str], dict[str, Any]] = {}
 
     def examine(
@@ -144,8 +144,7 @@ class Gate:
         """The verdicts on a variant before it is built for timing, in a process of its own.
 
         Raises WorkerFailed if it does not compute, or refuses, what it is asked for."""
-        plain = mode == "plain"
-        exams = [narrow_job(recipe, dataset, device, self.seed, plain)]
+        exams = [narrow_job(recipe, dataset, device, self.seed)]
         wide = gentle(recipe.replace(batch_size=oracle_batch(recipe)))
         if wide != recipe:
             exams.append(jobs.draw(wide, dataset, dtype, device, self.seed, 1))
@@ -158,22 +157,24 @@ class Gate:
                 path = self.folder / name
                 path = path if path.exists() else jobs.save(job, path)
                 found = self._losses(backend, mode, path)
-                self._verdicts[key] = self.verdict(path, job, plain, found)
+                self._verdicts[key] = self.verdict(path, meant(job, backend, mode), found)
             verdicts.append(self._verdicts[key])
         return verdicts
 
     def verdict(
-        self, path: Path, job: jobs.Job, plain: bool, found: Losses, first_loss: bool = False
+        self, path: Path, job: jobs.Job, found: Losses, first_loss: bool = False
     ) -> dict[str, Any]:
-        """What NumPy says about losses found for the job saved at `path`. Raises WorkerFailed."""
-        if path not in self._oracle:
+        """What NumPy says about losses found for the job whose draws are saved at `path`. Raises
+        WorkerFailed."""
+        key = path, job.recipe
+        if key not in self._oracle:
             kinds = ["float64", "float32"] if job.dtype == "float32" else ["float64"]
-            self._oracle[path] = [
+            self._oracle[key] = [
                 self._losses("numpy", "off", self._on_numpy(path, job, kind)) for kind in kinds
             ]
-        exact, rounded = [*self._oracle[path], None][:2]
+        exact, rounded = [*self._oracle[key], None][:2]
         assert exact is not None
-        return judge(job, plain, found, exact, rounded, first_loss)
+        return judge(job, found, exact, rounded, first_loss)
 
     def _losses(self, backend: str, mode: str, path: Path) -> Losses:
         worker = Worker(backend, mode, self.threads)
@@ -193,7 +194,7 @@ class Gate:
             {name: mask[:steps] for name, mask in call.masks.items()},
         )
         here = jobs.Job(job.recipe, dtype, "cpu", job.seed, job.run_steps, (first,))
-        return jobs.save(here, path.with_name(f"{path.name}-oracle-{dtype}"))
+        return jobs.save(here, path.with_name(f"{path.name}-oracle-{dtype}-{len(self._oracle)}"))
 
 
 def require(verdicts: list[dict[str, Any]]) -> None:

@@ -6,7 +6,6 @@ variants can have the machine. Nothing here imports more than the variant needs.
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import time
 from collections.abc import Iterator
@@ -18,25 +17,23 @@ import numpy as np
 from ganref.backend import load_backend
 from ganref.draws.weights import initial_weights
 from ganref.parity.workers import serve
-from ganref.spec import UserError
 from ganref.spec.precision import storage
 from ganref.spec.state import state_shapes
 
 # "bfloat16" is "fast" in mixed precision, beside the others in the same rounds.
 COMPILE = {"fast": "on", "auto": "auto", "off": "off", "bfloat16": "on"}
+# The framework's page as it stands, and without what it compiles.
+PAGES = ("page", "eager")
 
 
 class Variant:
-    """One framework in one mode: "plain" is the hand-written loop `plain_<backend>.py`, the others
-    are `ganref.<backend>` with `--compile` on, auto or off."""
+    """One framework in one mode: "page" and "eager" are the loop of `ganref.pages`, the others are
+    `ganref.<backend>` with `--compile` on, auto or off."""
 
     def __init__(self, backend: str, mode: str, threads: int) -> None:
         self.backend, self.mode = backend, mode
         self.module = load_backend(backend)
         self.module.set_threads(threads)
-        self.plain: Any = None
-        if mode == "plain":
-            self.plain = importlib.import_module(f"benchmarks.speed.plain_{backend}")
 
     def hello(self) -> dict[str, Any]:
         """Who is here."""
@@ -120,10 +117,10 @@ class Variant:
     def _create(self) -> Any:
         job = self.job
         args = job.recipe, initial_weights(job.recipe, job.seed), job.device, job.dtype
-        if self.plain is not None:
-            if job.dtype not in ("float32", "float64"):
-                raise UserError("the plain loops have no mixed precision: time fast, auto or off")
-            return self.plain.create(*args)
+        if self.mode in PAGES:
+            from ..pages import training
+
+            return training.create(self.backend, *args, eager=self.mode == "eager")
         return self.module.create(*args, COMPILE[self.mode], job.run_steps)
 
     def _initial_state(self) -> dict[str, np.ndarray]:
@@ -141,10 +138,10 @@ class Variant:
     def _start_again(self) -> None:
         """Back to the initial weights: a run far past its end may meet numbers (denormal, not
         finite) that processors treat differently, which says nothing about training."""
-        if self.plain is None:
-            self.gan.load_state(self._initial_state())
-        else:
+        if self.mode in PAGES:
             self.gan = self._create()
+        else:
+            self.gan.load_state(self._initial_state())
         self.trained = 0
         self._call()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib.util
 import os
 import time
 from collections.abc import Iterator
@@ -16,12 +15,13 @@ from tqdm import tqdm
 
 from ganref import data
 from ganref.parity.workers import WorkerFailed
-from ganref.spec import Recipe
+from ganref.spec import Recipe, UserError
 
 from .. import command
+from ..pages import training
 from ..workers import Worker
 from . import gate, jobs
-from .measure import COMPILE
+from .measure import COMPILE, PAGES
 
 SETTLE = 0.3  # seconds before a turn: threads of the one before still spin for a while
 
@@ -63,7 +63,7 @@ def measure(
         for i, row in enumerate(rows):
             command.say(f"{_name(row)}: parity gate")
             with _reported(row):
-                _require_plain(row)
+                _require_page(row, shape)
                 args = row["backend"], row["mode"]
                 row["gate"] = judge.examine(*args, shape, dataset, row["dtype"], how.device)
                 gate.require(row["gate"])
@@ -125,7 +125,8 @@ def _build(
     row |= {name: answer[name] for name in ("create_s", "first_call_s")}
     if gate.oracle_batch(job.recipe) == job.recipe.batch_size:
         jumps = gate.gentle(job.recipe) != job.recipe
-        row["gate"].append(judge.verdict(path, job, row["mode"] == "plain", answer, jumps))
+        job = gate.meant(job, row["backend"], row["mode"])
+        row["gate"].append(judge.verdict(path, job, answer, jumps))
         gate.require(row["gate"])
 
 
@@ -133,7 +134,7 @@ def _afterwards(row: dict[str, Any], worker: Worker, how: Settings) -> None:
     """What would disturb the timing: memory, and then the training loop's own input."""
     with _reported(row):
         row |= worker.ask("memory")
-    if how.input and row["mode"] != "plain" and "why" not in row:
+    if how.input and row["mode"] not in PAGES and "why" not in row:
         try:
             found = worker.ask("waiting", seconds=3 * how.seconds)
         except WorkerFailed as failure:
@@ -158,10 +159,12 @@ def _dtype(how: Settings, mode: str) -> str:
     return "bfloat16" if mode == "bfloat16" else how.dtype
 
 
-def _require_plain(row: dict[str, Any]) -> None:
-    name = f"benchmarks.speed.plain_{row['backend']}"
-    if row["mode"] == "plain" and importlib.util.find_spec(name) is None:
-        raise WorkerFailed(f"there is no {name}")
+def _require_page(row: dict[str, Any], shape: Recipe) -> None:
+    if row["mode"] in PAGES:
+        try:
+            training.check(shape, row["backend"])
+        except UserError as error:
+            raise WorkerFailed(str(error)) from None
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
-"""The benchmarks: that they run, that they refuse, and that the plain loops compute the recipes."""
+"""The benchmarks: that they run, that they refuse, and that pages pass the gate."""
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -9,8 +10,10 @@ import pytest
 
 import ganref
 from benchmarks import command, report, whole
+from benchmarks.pages import training
 from benchmarks.speed import __main__ as speed_main
 from benchmarks.speed import gate, jobs
+from benchmarks.speed.measure import PAGES
 from benchmarks.workers import Worker
 from checks import default_runs, detector_cost, kill_runs, lab_figures
 from ganref import data
@@ -26,20 +29,23 @@ def test_speed_from_end_to_end(tmp_path: Path) -> None:
     quick = [*QUICK, "--batch-sizes", "4,8", "--repeats", "2", "--seconds", "0.01", "--input"]
     assert speed_main.main([*quick, "--out", str(tmp_path)]) == 0
     result = json.loads((tmp_path / "speed.json").read_text())
-    assert [row["batch_size"] for row in result["rows"]] == [4, 8]
+    shapes = [(row["batch_size"], row["mode"]) for row in result["rows"]]
+    assert shapes == [(4, "page"), (4, "fast"), (8, "page"), (8, "fast")]
     for row in result["rows"]:
         assert row["step_s"]["min"] <= row["step_s"]["median"] <= row["step_s"]["max"]
         assert len(row["rounds"]) == 2 and all(v["passed"] for v in row["gate"])
         assert row["run_s"] > row["startup_s"] > 0 and row["peak_memory"] > 2**20
-        assert 0 < row["share_of_matmul"] < 1 and 0 <= row["input_share"] <= 1
+        assert 0 < row["share_of_matmul"] < 1
+        assert row["mode"] == "page" or (0 <= row["input_share"] <= 1 and row["ratio"]["min"] > 0)
     assert (tmp_path / "speed.png").stat().st_size > 0
     assert (tmp_path / "curves.png").stat().st_size > 0
 
 
 def test_whole_from_end_to_end(tmp_path: Path) -> None:
     assert whole.main([*QUICK, "--steps", "125", "--repeats", "1", "--out", str(tmp_path)]) == 0
-    (row,) = json.loads((tmp_path / "whole.json").read_text())["rows"]
-    assert row["seconds"]["median"] > 0 and "125 steps" in row["said"]
+    rows = json.loads((tmp_path / "whole.json").read_text())["rows"]
+    assert [row["what"] for row in rows] == ["command", "page"]
+    assert all(row["seconds"]["median"] > 0 and "125 steps" in row["said"] for row in rows)
 
 
 def test_detectors_from_end_to_end(tmp_path: Path) -> None:
@@ -153,31 +159,79 @@ def test_the_gate_refuses_another_recipe() -> None:
         return dict(zip(("loss_D", "loss_G"), gan.train_steps(call.X, call.Z), strict=True))
 
     exact = losses(recipe, "float64")
-    gate.require([gate.judge(job, False, exact, exact)])
-    for plain in (False, True):  # only epsilon's place differs
-        with pytest.raises(WorkerFailed, match="parity gate"):
-            gate.require([gate.judge(job, plain, losses(other, "float64"), exact)])
+    gate.require([gate.judge(job, exact, exact)])
+    with pytest.raises(WorkerFailed, match="parity gate"):  # only epsilon's place differs
+        gate.require([gate.judge(job, losses(other, "float64"), exact)])
     broken = exact | {"loss_G": exact["loss_G"] * float("nan")}
-    assert not gate.judge(job, False, broken, exact)["passed"]
+    assert not gate.judge(job, broken, exact)["passed"]
 
 
-def test_the_plain_loops_compute_the_recipes(framework: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", PAGES)
+def test_pages_pass_the_gate_as_they_are(framework: str, mode: str, tmp_path: Path) -> None:
+    """In float64 as `benchmarks.speed` examines them, at two points of their one run; what other
+    recipes compute is for tests/pages, where a page is held to the same draws."""
     judge = gate.Gate(tmp_path, 1, 0)
-    worker = Worker(framework, "plain", 1)  # one process: importing a framework takes a while
-    try:
-        for name, recipe in ganref.RECIPES.items():
-            dataset = data.load(recipe.data, recipe)
-            job = gate.narrow_job(recipe, dataset, "cpu", plain=True)
+    with contextlib.closing(Worker(framework, mode, 1)) as worker:
+        for name in ("gaussian", "mlp"):
+            recipe = ganref.recipe(name)
+            job = gate.narrow_job(recipe, data.load(recipe.data, recipe), "cpu")
             path = jobs.save(job, tmp_path / name)
             found = worker.ask("losses", job=str(path))
-            gate.require([judge.verdict(path, job, True, found)])
-    finally:
-        worker.close()
+            gate.require([judge.verdict(path, gate.meant(job, framework, mode), found)])
 
 
-def test_a_variant_that_cannot_be_is_reported_and_the_others_go_on() -> None:
-    with pytest.raises(WorkerFailed):
-        Worker("numpy", "plain", 1)
+def test_a_page_goes_on_where_its_last_call_ended(framework: str) -> None:
+    """Adam's moments and its count are kept: calls of one step are one call of many."""
+    recipe = ganref.recipe("gaussian")
+    X, Z = np.random.default_rng(0).standard_normal((2, 4, recipe.batch_size, 2))
+    whole, parts = (
+        training.create(framework, recipe, ganref.initial_weights(recipe), dtype="float64")
+        for _ in range(2)
+    )
+    expected = np.array(whole.train_steps(X, Z))
+    found = np.hstack([parts.train_steps(X[i : i + 1], Z[i : i + 1]) for i in range(4)])
+    assert (found == expected).all()
+
+
+@pytest.mark.parametrize(
+    "recipe, where, words",
+    [
+        (ganref.recipe("ring"), "torch", "no page of recipe 'ring'"),
+        (ganref.recipe("mlp"), "numpy", "no page of mlp in 'numpy'"),
+        (ganref.recipe("mlp").replace(ema=0.9), "tf", "mlp_tf has no such options"),
+        (ganref.with_tab(ganref.recipe("gaussian"), "mxnet"), "mxnet", "has no such options"),
+    ],
+)
+def test_what_no_page_is_is_said(recipe: ganref.Recipe, where: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        training.check(recipe, where)
+    assert not training.exists(recipe, where)
+    other = ganref.recipe("mlp").replace(batch_size=7, width=12)
+    assert training.exists(other, "torch")
+
+
+def test_a_variant_that_cannot_be_is_reported_and_the_others_go_on(tmp_path: Path) -> None:
+    quick = [*QUICK, "--recipes", "ring", "--modes", "page,off", "--repeats", "1"]
+    assert speed_main.main([*quick, "--seconds", "0.01", "--out", str(tmp_path)]) == 1
+    page, off = json.loads((tmp_path / "speed.json").read_text())["rows"]
+    assert "no page of recipe 'ring'" in page["why"] and "step_s" in off
+
+
+def test_what_is_timed_by_default(capsys: pytest.CaptureFixture[str]) -> None:
+    """The page and the fast path; where there is no page, the fast path, and a line says so."""
+
+    def variants(recipe: str, *more: str) -> list[tuple[str, str]]:
+        args = speed_main.parser().parse_args(
+            [*QUICK[:1], "numpy,torch", "--recipes", recipe, *more]
+        )
+        (shape,) = speed_main.shapes(args)
+        return speed_main.variants(args, shape)
+
+    both = [(name, mode) for name in ("numpy", "torch") for mode in ("page", "fast")]
+    assert variants("gaussian") == both and not capsys.readouterr().err
+    assert variants("ring") == [("numpy", "fast"), ("torch", "fast")]
+    assert "ring has no page in numpy, torch" in capsys.readouterr().err
+    assert variants("ring", "--modes", "page,fast") == both  # each page a row that says why not
 
 
 def test_ratios_are_of_turns_in_the_same_round() -> None:
@@ -186,9 +240,11 @@ def test_ratios_are_of_turns_in_the_same_round() -> None:
         return {"backend": "torch", "mode": mode, "rounds": rounds}
 
     # The machine slowed down tenfold for one round: the ratio does not notice.
-    rows = [row("plain", 4.0, 40.0, 4.0), row("fast", 2.0, 20.0, 2.0)]
+    rows = [row("page", 4.0, 40.0, 4.0), row("fast", 2.0, 20.0, 2.0), row("eager", 8.0, 80.0, 8.0)]
     report.add_ratios(rows)
     assert rows[1]["ratio"]["min"] == rows[1]["ratio"]["max"] == 2.0
+    assert rows[1]["ratio_eager"]["median"] == 4.0 and rows[2]["ratio"]["median"] == 0.5
+    assert "ratio" not in rows[0] and "ratio_fast" not in rows[1]
 
 
 @pytest.mark.parametrize(
@@ -215,10 +271,10 @@ def test_results_are_json_that_everybody_reads(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["benchmarks", "checks"])
-def test_only_the_plain_loops_name_a_framework(folder: str) -> None:
+def test_only_what_speaks_to_one_names_a_framework(folder: str) -> None:
     here = Path(__file__).parents[2] / folder
     for path in set(here.rglob("*.py")) - set((here / "fuzz").rglob("*")):  # damage is its work
-        if not path.name.startswith("plain_"):
+        if path.name != "kernels_torch.py":
             assert not re.search(
                 r"\b(import (torch|tensorflow|mxnet|keras))\b", path.read_text()
             ), path

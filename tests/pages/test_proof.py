@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from cases import draws
 from conftest import TOLD
-from drivers import PAGES, Weights, loaded, recipe_of, run, small, source
+from subjects import PAGES, driver, loaded, recipe_of, small, source
 
 import ganref
+from benchmarks.pages.drivers import Weights
+from benchmarks.pages.training import PageGAN
 from ganref.spec import Network
 from ganref.spec.layers import BatchNorm, Reshape
 
@@ -24,10 +26,10 @@ IMAGES = (20, 1e-9, 1e-9)
 
 
 def _run(name: str, page: ModuleType, steps: int) -> tuple[np.ndarray, Weights]:
-    recipe, framework = small(name), recipe_of(name)[1]
-    weights = ganref.initial_weights(recipe)
-    wide = recipe.name != "gaussian"
-    return run(page, framework, recipe, weights, draws(recipe, steps), wide)
+    recipe = small(name)
+    gan = PageGAN(page, driver(name), recipe, ganref.initial_weights(recipe))
+    (X, Z), more = draws(recipe, steps)
+    return np.stack(gan.train_steps(X, Z, **more), 1), gan.weights()
 
 
 @cache

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drivers import DRIVERS, PAGES, loaded, recipe_of, small, source
+from subjects import PAGES, driver, loaded, recipe_of, small, source
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_begins_with_the_recipe_s_numbers(name: str) -> None:
-    recipe, framework = recipe_of(name)
-    page = loaded(name)
+    recipe, page = recipe_of(name)[0], loaded(name)
     defaults = {
         p.name: p.default
         for function in (page.load_data, page.train, page.generator, page.discriminator)
@@ -37,11 +36,11 @@ def test_a_page_begins_with_the_recipe_s_numbers(name: str) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_s_weights_are_drawn_as_the_recipe_says(name: str) -> None:
     """Constants are exact; what is drawn has its mean, its spread and its bounds, within chance."""
-    recipe, (_, framework) = small(name), recipe_of(name)
-    page, how = loaded(name), {} if recipe.name == "gaussian" else {"n": recipe.width}
+    recipe, page = small(name), loaded(name)
+    how = {} if recipe.name == "gaussian" else {"n": recipe.width}
     inits = zip(recipe.networks, (recipe.init_G, recipe.init_D), strict=True)
     for (network, init), make in zip(inits, (page.generator, page.discriminator), strict=True):
-        held = DRIVERS[framework].values(page.initialise(make(**how)), network)
+        held = driver(name).values(page.initialise(make(**how)), network)
         for p, found in zip(network.params, held, strict=True):
             draw, spread = getattr(init, p.role), 1 / np.sqrt(found.size)
             assert found.size == np.prod(p.shape), p.name

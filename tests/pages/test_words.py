@@ -6,7 +6,9 @@ import ast
 import re
 
 import pytest
-from drivers import ALL, DRIVERS, recipe_of, source
+from subjects import ALL, recipe_of, source
+
+from benchmarks.pages.drivers import DRIVERS
 
 SET_UP = ["Data", "Generator", "Discriminator", "Initialisation"]
 CELLS = [*SET_UP, "Loss", "Updates", "Training", "Picture"]

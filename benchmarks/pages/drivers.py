@@ -1,0 +1,308 @@
+"""How a page of each framework is given weights, noise and dropout's masks.
+
+A page knows nothing of this. Its noise is given in the place of the framework's own and so are
+dropout's masks; its networks are made in float64 because that is made the framework's default.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+from ganref.backend import BACKENDS
+from ganref.spec import Network
+from ganref.spec.layers import Flatten, Reshape
+from ganref.spec.schema import Norm
+
+Weights = dict[str, np.ndarray]
+
+
+class NumPy:
+    """A page's own lists of weights.
+
+    `eager`: what the page compiles runs operation by operation, where it compiles anything."""
+
+    norm = Norm()
+    slope = 0.2
+
+    def __init__(self, dtype: str = "float64", device: str = "cpu", eager: bool = False) -> None:
+        self.dtype, self.device, self.eager = dtype, device, eager
+        self.load()
+
+    def load(self) -> None:
+        """Import the framework as its backend does."""
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Make this precision the framework's default, and this device."""
+        yield
+
+    def tensor(self, array: np.ndarray) -> Any:
+        """An array of numbers, images as channels, rows, columns, as the page has it."""
+        return array.astype(self.dtype)
+
+    def array(self, tensor: Any) -> np.ndarray:
+        """The numbers of what a network gives, images as channels, rows, columns."""
+        return np.array(tensor)
+
+    def noise(self, page: ModuleType, draw: Callable[..., Any]) -> Any:
+        """A context in which the page's latents are drawn by `draw`."""
+        return mock.patch.object(page, "rng", mock.Mock(standard_normal=draw))
+
+    def trainer(self, page: ModuleType) -> tuple[Any, str]:
+        """What the page makes an optimiser with: whose, and its name."""
+        return page, "new_trainer"
+
+    def dropping(self) -> Any:
+        """A context in which dropout keeps what `lay` has said."""
+        return ExitStack()
+
+    def lay(self, net_D: Any, masks: list[np.ndarray]) -> None:
+        """The masks of D's passes in the next step, (passes, B, ...) for each dropout."""
+
+    def variables(self, net: Any) -> list[Any]:
+        """What holds numbers, in the order of the layers."""
+        net[:] = [variable.astype(self.dtype) for variable in net]
+        return net
+
+    def values(self, net: Any, network: Network) -> list[np.ndarray]:
+        """What a network that is initialised begins with, in the order of the layers."""
+        return [self.read(variable) for variable in self.variables(net)]
+
+    def write(self, variable: Any, array: np.ndarray) -> None:
+        """Set a variable."""
+        variable[...] = array
+
+    def read(self, variable: Any) -> np.ndarray:
+        """A variable's numbers."""
+        return np.array(variable)
+
+    def own(self, network: Network, weights: Weights, back: bool = False) -> Weights:
+        """Weights in the spec's layout in the page's, or `back`."""
+        return weights
+
+
+class Torch(NumPy):
+    """PyTorch's module; its pages are eager."""
+
+    # G's statistics also take in what is drawn for D.
+    norm = Norm(G_in_update_D=True)
+
+    def load(self) -> None:
+        self.torch = importlib.import_module("torch")
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        before = self.torch.get_default_dtype()
+        self.torch.set_default_dtype(getattr(self.torch, self.dtype))
+        try:
+            yield
+        finally:
+            self.torch.set_default_dtype(before)
+
+    def tensor(self, array: np.ndarray) -> Any:
+        return self.torch.tensor(array, dtype=getattr(self.torch, self.dtype), device=self.device)
+
+    def array(self, tensor: Any) -> np.ndarray:
+        return tensor.detach().cpu().numpy()
+
+    def noise(self, page: ModuleType, draw: Callable[..., Any]) -> Any:
+        return mock.patch.object(self.torch, "randn", draw)
+
+    def trainer(self, page: ModuleType) -> tuple[Any, str]:
+        return self.torch.optim, "Adam"
+
+    def dropping(self) -> Any:
+        forward = lambda layer, x: x * next(self.kept) / (1 - layer.p)  # noqa: E731
+        return mock.patch.object(self.torch.nn.Dropout, "forward", forward)
+
+    def lay(self, net_D: Any, masks: list[np.ndarray]) -> None:
+        laid = [self.tensor(mask) for mask in masks]
+        self.kept = (mask[i] for i in range(len(masks[0])) for mask in laid)
+
+    def variables(self, net: Any) -> list[Any]:
+        net.to(self.device)
+        return [tensor for tensor in net.state_dict().values() if tensor.ndim]  # no counters
+
+    def write(self, variable: Any, array: np.ndarray) -> None:
+        variable.copy_(self.torch.tensor(array))
+
+    def read(self, variable: Any) -> np.ndarray:
+        return variable.cpu().numpy().copy()
+
+
+class TensorFlow(NumPy):
+    """TensorFlow and Keras; channels come last."""
+
+    norm = Norm(unbiased=False, G_in_update_D=True)
+    slope = float(np.float32(0.2))  # a slope is a float32, whatever it is applied to
+
+    def load(self) -> None:
+        framework = importlib.import_module("ganref.tf.framework")
+        self.tf, self.keras = framework.tf, importlib.import_module("keras")
+        self.kept: list[Any] = []
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        before = self.keras.config.floatx()
+        self.keras.config.set_floatx(self.dtype)
+        self.tf.config.run_functions_eagerly(self.eager)
+        try:
+            with self.tf.device(self.device.replace("cpu", "/CPU:0").replace("cuda", "/GPU")):
+                yield
+        finally:
+            self.keras.config.set_floatx(before)
+            self.tf.config.run_functions_eagerly(False)
+
+    def tensor(self, array: np.ndarray) -> Any:
+        array = array.astype(self.dtype)
+        return self.tf.constant(np.moveaxis(array, -3, -1) if array.ndim == 4 else array)
+
+    def array(self, tensor: Any) -> np.ndarray:
+        return np.moveaxis(tensor.numpy(), -1, 1) if tensor.ndim == 4 else tensor.numpy()
+
+    def noise(self, page: ModuleType, draw: Callable[..., Any]) -> Any:
+        return mock.patch.object(self.tf.random, "normal", draw)
+
+    def trainer(self, page: ModuleType) -> tuple[Any, str]:
+        return page, "Adam"
+
+    def dropping(self) -> Any:
+        def call(layer: Any, x: Any, training: bool) -> Any:
+            i, mask = next(self.turns)
+            return x * mask[i] / (1 - layer.rate)
+
+        return mock.patch.object(self.keras.layers.Dropout, "call", call)
+
+    def lay(self, net_D: Any, masks: list[np.ndarray]) -> None:
+        if not self.kept:
+            # A compiled update keeps the variable, not what it holds, and asks once for each pass.
+            self.kept = [self.tf.Variable(mask.astype(self.dtype)) for mask in masks]
+            self.turns = itertools.cycle(itertools.product(range(len(masks[0])), self.kept))
+        for kept, mask in zip(self.kept, masks, strict=True):
+            kept.assign(mask.astype(self.dtype))
+
+    def variables(self, net: Any) -> list[Any]:
+        return [variable for layer in net.layers for variable in layer.weights]
+
+    def write(self, variable: Any, array: np.ndarray) -> None:
+        variable.assign(array)
+
+    def read(self, variable: Any) -> np.ndarray:
+        return variable.numpy()
+
+    def own(self, network: Network, weights: Weights, back: bool = False) -> Weights:
+        axes: dict[int, tuple[int, ...]] = {2: (1, 0), 4: (2, 3, 1, 0)}
+        out = {}
+        for name, array in weights.items():
+            if back:
+                array = array.transpose(np.argsort(axes.get(array.ndim, (0,))))
+            for axis, order in channels_last(network, name).items():
+                array = array.take(np.argsort(order) if back else order, axis)
+            out[name] = array if back else array.transpose(axes.get(array.ndim, (0,)))
+        return out
+
+
+class MXNet(NumPy):
+    """Gluon."""
+
+    # The statistics change on the way back, which meets the fake batch first, and their momentum is
+    # a float32.
+    norm = Norm(unbiased=False, fake_first=True, momentum=float(np.float32(0.9)))
+
+    def load(self) -> None:
+        self.framework = importlib.import_module("ganref.mxnet.framework")
+        self.mx = self.framework.mx
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Gluon computes a leaky slope in float32, whatever its input is; all else is cast."""
+
+        def exact(layer: Any, F: Any, x: Any) -> Any:
+            slope = layer._alpha
+            return x * (slope + (1 - slope) * F.npx.cast(x > 0, dtype="float64"))
+
+        with ExitStack() as stack:
+            stack.enter_context(self.framework.resolve_device(self.device))
+            if self.dtype == "float64":
+                leaky = self.mx.gluon.nn.LeakyReLU
+                stack.enter_context(mock.patch.object(leaky, "hybrid_forward", exact))
+            yield
+
+    def tensor(self, array: np.ndarray) -> Any:
+        return self.mx.np.array(array, dtype=self.dtype)
+
+    def array(self, tensor: Any) -> np.ndarray:
+        return tensor.asnumpy()
+
+    def noise(self, page: ModuleType, draw: Callable[..., Any]) -> Any:
+        return mock.patch.object(self.mx.np.random, "normal", draw)
+
+    def trainer(self, page: ModuleType) -> tuple[Any, str]:
+        return self.mx.gluon, "Trainer"
+
+    def dropping(self) -> Any:
+        forward = lambda layer, F, x, kept: x * kept / (1 - layer._rate)  # noqa: E731
+        return mock.patch.object(self.mx.gluon.nn.Dropout, "hybrid_forward", forward)
+
+    def lay(self, net_D: Any, masks: list[np.ndarray]) -> None:
+        laid = [self.tensor(mask) for mask in masks]
+        self.passes = ([mask[i] for mask in laid] for i in range(len(masks[0])))
+        drops = [block for block in net_D if isinstance(block, self.mx.gluon.nn.Dropout)]
+        if "kept" in vars(drops[0]):
+            return
+        # As a parameter a mask is an input of the compiled network, and may be another each time.
+        for block, mask in zip(drops, laid, strict=True):
+            how = {"shape": mask.shape[1:], "dtype": self.dtype, "grad_req": "null"}
+            block.kept = block.params.get("kept", init="ones", **how)
+            block.kept.initialize()
+
+        def put(net: Any, inputs: Any) -> None:
+            for block, mask in zip(drops, next(self.passes), strict=True):
+                block.kept._data = [mask]  # not into the array that the way back still needs
+
+        net_D.register_forward_pre_hook(put)
+
+    def variables(self, net: Any) -> list[Any]:
+        net.initialize("zeros", force_reinit=True)
+        net.cast(self.dtype)
+        net.hybridize(not self.eager)
+        return list(net.collect_params().values())
+
+    def values(self, net: Any, network: Network) -> list[np.ndarray]:
+        net(self.mx.np.zeros((2, *network.input_shape)))  # sizes that are not given show here
+        return [self.read(parameter) for parameter in net.collect_params().values()]
+
+    def write(self, variable: Any, array: np.ndarray) -> None:
+        variable.set_data(self.tensor(array))
+
+    def read(self, variable: Any) -> np.ndarray:
+        return variable.data().asnumpy()
+
+
+DRIVERS = {"numpy": NumPy, "torch": Torch, "tf": TensorFlow, "mxnet": MXNet}
+assert set(DRIVERS) <= set(BACKENDS)
+
+
+def channels_last(network: Network, name: str) -> dict[int, np.ndarray]:
+    """By axis of a dense layer's weight: the order in which channels-last layers have what others
+    have channel by channel, where an image is made of a vector or a vector of an image."""
+    index = int(name.split(".")[1])
+    layers, shapes = network.layers, network.shapes
+    out = {}
+    if index + 1 < len(layers) and isinstance(layers[index + 1], Reshape):
+        out[0] = shapes[index + 2]
+    if index and isinstance(layers[index - 1], Flatten) and name.endswith("weight"):
+        out[1] = shapes[index - 1]
+    return {
+        axis: np.arange(np.prod(shape)).reshape(shape).transpose(1, 2, 0).ravel()
+        for axis, shape in out.items()
+        if len(shape) == 3
+    }
