@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cases import difference, draws, narrow
-from published import LOOPS, TAB
+from published import TAB, loop
 
 import ganref
 from ganref.numpy.layers import Network
@@ -54,10 +54,10 @@ def test_a_tab_is_what_its_framework_does(framework: str, name: str) -> None:
     tab = _adam(tab, lr=2**-8)
     weights = ganref.initial_weights(tab)
     (X, Z), _ = draws(tab, 3)
-    gan, loop = _numpy(tab, weights), LOOPS[framework](tab, weights)
-    losses = np.array(gan.train_steps(X, Z)).T
-    assert difference([loop.step(*batch) for batch in zip(X, Z, strict=True)], losses) < 5e-7
-    truth = loop.state()
+    gan, page = _numpy(tab, weights), loop(framework, tab, weights)
+    losses = np.array(gan.train_steps(X, Z))
+    assert difference(page.train_steps(X, Z), losses) < 5e-7
+    truth = page.weights()
     assert _worst(gan.state(), truth, running=False) < 5e-5
     assert _worst(gan.state(), truth, running=True) < 5e-6
     for other in ("aligned", *TABS) if name == "dcgan" else ():
@@ -73,16 +73,16 @@ def test_how_a_tab_draws_its_pictures(framework: str) -> None:
     """PyTorch's with batch statistics, which it moves by doing so; the others in inference mode.
     Looking at the shape of one sample of zeros has moved PyTorch's variances before training."""
     tab = ganref.with_tab(DCGAN, TAB[framework])
-    loop = LOOPS[framework](tab, ganref.initial_weights(tab))
+    page = loop(framework, tab, ganref.initial_weights(tab))
     trains = framework == "torch"
     Z = draws(tab, 1)[0][1][0]
     expected = _numpy(tab).generate(Z, batch_stats=trains)
-    before = loop.state()
-    assert difference(loop.pictures(Z), expected) < 1e-6
-    assert (_worst(loop.state(), before, running=True) > 0) == trains
-    loop = LOOPS[framework](tab, ganref.initial_weights(DCGAN))
-    loop.pictures(np.zeros((1, 100, 1, 1)))
-    (found,) = [a for n, a in loop.state().items() if n.endswith("generator.1.running_var")]
+    before = page.weights()
+    assert difference(page.generate(Z), expected) < 1e-6
+    assert (_worst(page.weights(), before, running=True) > 0) == trains
+    page = loop(framework, tab, ganref.initial_weights(DCGAN))
+    page.generate(np.zeros((1, 100, 1, 1)))
+    (found,) = [a for n, a in page.weights().items() if n.endswith("generator.1.running_var")]
     assert found == pytest.approx(0.9 if trains else 1)
     assert found == pytest.approx(ganref.initial_weights(tab)["generator.1.running_var"])
 
