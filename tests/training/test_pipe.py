@@ -29,20 +29,33 @@ def _train(*args: object) -> None:
     assert train.main([str(a) for a in (*args, "--quiet")]) == 0
 
 
+DECORATED = ["--epochs", 3, "--gif", "--tensorboard", "--evaluate-every", 1]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with every decoration, none of which fails."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    _train(*DECORATED, "--run-dir", run)
+    return run
+
+
 @pytest.mark.parametrize("what", BROKEN)
 def test_a_failing_decoration_is_a_warning_once(
-    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    what: str,
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("it cannot\nbe drawn")
 
-    whole, run = tmp_path / "whole", tmp_path / "run"
-    options = ["--epochs", 3, "--gif", "--tensorboard", "--evaluate-every", 1]
-    _train(*options, "--run-dir", whole)
+    run = tmp_path / "run"
     monkeypatch.setattr(decoration, "PICTURE_SECONDS", 0)
     target, _, name = BROKEN[what].rpartition(".")
     monkeypatch.setattr(getattr(decoration, target) if target else decoration, name, fail)
-    _train(*options, "--run-dir", run)
+    _train(*DECORATED, "--run-dir", run)
     lines = capsys.readouterr().err.strip().splitlines()
     said = f"gaussian: warning: {what} failed (it cannot be drawn); the run goes on without"
     assert lines.count(said) == 1 and len(lines) <= 2  # without samples there is no animation
