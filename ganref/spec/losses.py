@@ -143,7 +143,11 @@ class BinaryCrossEntropy(Loss):
 
     @property
     def optimum(self) -> tuple[float, str]:
-        return math.log(2), "ln 2"
+        share = self.real_label / 2  # what D says of every example
+        entropy = -share * math.log(share) - (1 - share) * math.log(1 - share)
+        words = {1.0: "ln 2", 2.0: "2 ln 2"} if self.real_label == 1 else {}
+        lowest, times = 2 * self.scale_D * entropy, 2 * self.scale_D
+        return lowest, words.get(times, f"{lowest:.3g}")
 
     @property
     def against_saturation(self) -> tuple[str, str]:

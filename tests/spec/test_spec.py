@@ -170,12 +170,16 @@ def test_tabs_are_data() -> None:
     assert dataclasses.replace(dcgan) == dcgan
 
 
-@pytest.mark.parametrize("kind", LOSSES.values())
-def test_a_loss_knows_where_it_ends_and_what_it_passes_on(kind: type[Loss]) -> None:
+SMOOTHED = dataclasses.replace(BinaryCrossEntropy("mean"), real_label=0.9)
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("loss", [*(kind("mean") for kind in LOSSES.values()), SMOOTHED])
+def test_a_loss_knows_where_it_ends_and_what_it_passes_on(loss: Loss, scale: float) -> None:
     """`optimum` is L_D where D scores all alike as well as it can; `signal` the slope left to G."""
-    loss, o = kind("mean", 0.5), np.linspace(-3, 3, 60001)
+    loss, o = dataclasses.replace(loss, scale_D=scale), np.linspace(-3, 3, 60001)
     if loss.optimum:
-        lowest = 0.5 * loss.terms_D(o, o).min()
+        lowest = scale * loss.terms_D(o, o).min()
         assert lowest == pytest.approx(loss.optimum[0], abs=1e-7)
     at = np.array([-2.0, 0.3])
     slopes = np.abs(loss.slopes_G(at))
