@@ -1,0 +1,54 @@
+"""A network's layers as a table in Markdown: kernels, padding, shapes and parameters."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ganref.spec import Network
+from ganref.spec.layers import BatchNorm, Conv, Dropout, Layer, LeakyReLU
+
+
+def shape(shape: tuple[int, ...]) -> str:
+    """100×1×1."""
+    return "×".join(map(str, shape))
+
+
+def name(layer: Layer) -> str:
+    """A layer with the number that its kind alone has."""
+    if isinstance(layer, LeakyReLU):
+        return f"LeakyReLU {layer.slope:g}" if layer.slope else "ReLU"
+    kind = type(layer).__name__
+    return f"{kind} {layer.rate:g}" if isinstance(layer, Dropout) else kind
+
+
+def padding(layer: Conv) -> str:
+    """How many rows and columns are added before and after."""
+    before, after = layer.padding
+    return str(before) if before == after else f"{before} before, {after} after"
+
+
+def layers(network: Network) -> str:
+    """A row for each layer, the input first."""
+    head = ["", "layer", *(["kernel", "stride", "padding"] if network.convolves else [])]
+    head += ["bias", "output", "parameters"]
+    rows: list[list[Any]] = [["", "input", *[""] * (len(head) - 4), shape(network.shapes[0]), ""]]
+    for i, layer in enumerate(network.layers):
+        row: list[Any] = [i, name(layer)]
+        if network.convolves:
+            conv = isinstance(layer, Conv)
+            side = f"{layer.kernel}×{layer.kernel}" if conv else ""
+            row += [side, layer.stride if conv else "", padding(layer) if conv else ""]
+        bias = getattr(layer, "bias", None)
+        row += ["" if bias is None else "yes" if bias else "no", shape(network.shapes[i + 1])]
+        count = sum(math.prod(p.shape) for p in layer.params() if p.trainable)
+        rows.append([*row, f"{count:,}" if count else ""])
+    total = f"**{network.num_parameters:,}**"
+    rows.append(["", "all layers", *[""] * (len(head) - 3), total])
+    lines = [head, ["---"] * 2 + ["--:"] * (len(head) - 2), *rows]
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in lines)
+
+
+def norms(network: Network) -> list[BatchNorm]:
+    """Its batch normalisations."""
+    return [layer for layer in network.layers if isinstance(layer, BatchNorm)]
