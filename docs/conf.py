@@ -21,10 +21,17 @@ extensions = [
     "docs._ext.recipes",
     "docs._ext.languages",
     "docs._ext.elsewhere",
+    "docs._ext.docstrings",
 ]
-exclude_patterns = ["playground", "locale", "results/*.md"]
+exclude_patterns = ["playground", "locale"]
 templates_path = ["_templates"]
-nitpicky = True
+default_role = "code"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_class_signature = "separated"
+python_use_unqualified_type_names = True
+# Types are for reading; what they name need not be a page.
+nitpick_ignore_regex = [("py:.*", r".*")]
 
 myst_enable_extensions = ["colon_fence", "dollarmath", "attrs_inline"]
 myst_heading_anchors = 3

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import ganref
 from docutils import nodes
 from docutils.statemachine import StringList
-from ganref import page
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+
+import ganref
+from ganref import page
 
 from . import networks, pages, sides, tables, trace
 
@@ -81,20 +82,28 @@ class Layers(Written):
         return self.parsed(tables.layers(getattr(recipe, self.arguments[1])))
 
 
-class Numbers(Written):
-    """A step of the traced example: a line of code in each framework, and its numbers."""
-
-    required_arguments = 2
+class Facts(Written):
+    """The table of its other numbers."""
 
     def run(self) -> list[nodes.Node]:
         """Called by Sphinx."""
-        name, step = self.arguments
+        self.depend(SPEC)
+        return self.parsed(tables.facts(ganref.recipe(self.arguments[0])))
+
+
+class Trace(Written):
+    """One batch through the recipe: words, a line of code in each framework, numbers."""
+
+    def run(self) -> list[nodes.Node]:
+        """Called by Sphinx."""
+        (name,) = self.arguments
         self.depend([*SPEC, *(pages.file(name, f) for f in pages.frameworks(name))])
-        known: dict[str, Any] = self.env.temp_data.setdefault("ganref-traces", {})
-        if name not in known:
-            known[name] = trace.compute(trace.small(name))
-        text = trace.SHOWN[step](known[name])
-        return self.parsed(f"{tabs(trace.code(name, step))}\n\n{fenced(text, 'text')}")
+        found = trace.compute(trace.small(name))
+        parts = []
+        for step, (heading, words) in trace.words(found).items():
+            parts += [f"### {heading}", words, tabs(trace.code(name, step))]
+            parts.append(fenced(trace.SHOWN[step](found), "text"))
+        return self.parsed("\n\n".join(parts))
 
 
 class Losses(Written):
@@ -207,7 +216,8 @@ def write_notebooks(app: Sphinx, error: Exception | None) -> None:
 DIRECTIVES: dict[str, Callable] = {
     "networks": Networks,
     "layers": Layers,
-    "numbers": Numbers,
+    "facts": Facts,
+    "trace": Trace,
     "losses": Losses,
     "cells": Cells,
     "side-by-side": SideBySide,

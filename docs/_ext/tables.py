@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ganref.spec import Network
+from ganref.spec import Adam, Network, Recipe
 from ganref.spec.layers import BatchNorm, Conv, Dropout, Layer, LeakyReLU
 
 
@@ -49,6 +49,34 @@ def layers(network: Network) -> str:
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in lines)
 
 
-def norms(network: Network) -> list[BatchNorm]:
-    """Its batch normalisations."""
-    return [layer for layer in network.layers if isinstance(layer, BatchNorm)]
+def facts(recipe: Recipe) -> str:
+    """The recipe's other numbers."""
+    norm = next((x for x in recipe.generator.layers if isinstance(x, BatchNorm)), None)
+    weight = recipe.init_G.weight
+    noise = "N(0, 1)" if recipe.latent == "normal" else "U(−1, 1)"
+    rows = {
+        "examples": f"{shape(recipe.data_shape)}; batches of {recipe.batch_size}",
+        "noise z": f"{shape(recipe.latent_shape)}, each number from {noise}",
+        "epochs": f"{recipe.epochs_on(recipe.data)} of {recipe.data}",
+        "one step": "an update of D, then " + UPDATES[recipe.G_updates, recipe.fresh_Z],
+        "losses": "the sum over the batch" if recipe.loss.reduction == "sum" else "batch means",
+        "Adam of D": adam(recipe.adam_D),
+        "Adam of G": adam(recipe.adam_G),
+        "first weights": f"N(0, {weight.scale:g}²)" if weight.kind == "normal" else "U(±1/√fan-in)",
+    }
+    if norm:
+        rows["batch normalisation"] = f"ε = {norm.eps:g}, {norm.momentum:g} of the old statistics"
+    lines = ["| | |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())]
+    return "\n".join(lines)
+
+
+UPDATES = {
+    (1, False): "one of G on the same z",
+    (2, False): "two of G on the same z",
+    (1, True): "one of G on a fresh z",
+}
+
+
+def adam(adam: Adam) -> str:
+    """Its numbers."""
+    return f"rate {adam.lr:g}, β₁ = {adam.beta1:g}, β₂ = {adam.beta2:g}, ε = {adam.eps:g}"

@@ -183,3 +183,48 @@ def losses(recipe: Recipe) -> tuple[str, str]:
     reduction = r"\sum" if loss.reduction == "sum" else r"\text{mean}"
     one, two = (f.replace(r"R\big", reduction + r"\,\big") for f in found)
     return one, two
+
+
+def words(n: Numbers) -> dict[str, tuple[str, str]]:
+    """Each step's heading and what is said of it, as Markdown."""
+    recipe, (loss_D, loss_G) = n.recipe, losses(n.recipe)
+    whole = ganref.recipe(recipe.name)
+    small = recipe != whole
+    where = (
+        f" Networks are of width {recipe.width} and the batch of {recipe.batch_size} here, to be "
+        f"computed while this page is built; the recipe has {whole.width} and {whole.batch_size}."
+        if small
+        else ""
+    )
+    output = "energy" if recipe.loss.energy else "logit"
+    return {
+        "noise": ("Noise and data", INTRODUCTION + where + "\n\n" + NOISE),
+        "fake": ("G makes fakes", FAKE),
+        "loss_D": ("D's outputs and its loss", f"$$ {loss_D} $$\n\n" + LOSS_D % output),
+        "gradient": ("The gradient of one weight", GRADIENT % n.weight),
+        "adam": ("Adam moves it", ADAM),
+        "loss_G": ("G's loss", f"$$ {loss_G} $$\n\n" + LOSS_G),
+    }
+
+
+INTRODUCTION = (
+    "The first step of a run with seed 0, in float64, as NumPy computes it: every framework gives "
+    "these numbers."
+)
+NOISE = (
+    "A batch of real examples $x$, and as much noise $z$, each number of it from a normal "
+    "distribution. The first of each begins with:"
+)
+FAKE = "$$ \\tilde{x} = G(z) $$\n\nG stays as it is while D learns, so nothing is kept to go back through it."
+LOSS_D = "D gives each example one number, its %s. Here are the first, and what each pair adds to the loss:"
+GRADIENT = (
+    "Going back through D gives the derivative of $L_D$ to each of its weights. We follow the first, "
+    "`%s`:"
+)
+ADAM = (
+    "$$ m \\leftarrow \\beta_1 m + (1 - \\beta_1)\\,g, \\quad v \\leftarrow \\beta_2 v + (1 - \\beta_2)\\,g^2, "
+    "\\quad w \\leftarrow w - \\eta\\,\\frac{\\hat{m}}{\\sqrt{\\hat{v}} + \\varepsilon} $$\n\n"
+    "(Kingma and Ba 2015, algorithm 1). In the first update $\\hat{m} = g$ and $\\sqrt{\\hat{v}} = |g|$: "
+    "the weight moves by the rate, however small its gradient is."
+)
+LOSS_G = "Now D has moved, and G is told by the new one how to change:"
