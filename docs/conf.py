@@ -28,7 +28,7 @@ templates_path = ["_templates"]
 default_role = "code"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
-autodoc_class_signature = "separated"
+autodoc_member_order = "bysource"
 python_use_unqualified_type_names = True
 # Types are for reading; what they name need not be a page.
 nitpick_ignore_regex = [("py:.*", r".*")]

@@ -18,7 +18,13 @@ def plain(
         lines[i] = "".join(parts)
 
 
+def bare(app: Sphinx, what: str, *rest: Any) -> tuple[str, None] | None:
+    """A class's fields stand below it; all of them once more in a line are a wall."""
+    return ("", None) if what == "class" else None
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     app.connect("autodoc-process-docstring", plain)
+    app.connect("autodoc-process-signature", bare)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -18,6 +18,7 @@ from ganref import page
 from . import networks, pages, sides, tables, trace
 
 SPEC = sorted((Path(ganref.__file__).parent / "spec").glob("*.py"))
+OWN = sorted(Path(__file__).parent.glob("*.py"))
 
 
 class Written(SphinxDirective):
@@ -35,8 +36,8 @@ class Written(SphinxDirective):
         return holder.children
 
     def depend(self, files: list[Path]) -> None:
-        """Read the document again when one of these changes."""
-        for file in files:
+        """Read the document again when one of these changes, or what reads them."""
+        for file in [*files, *OWN]:
             self.env.note_dependency(str(file))
 
 
@@ -194,7 +195,9 @@ class IfThere(Written):
 
     def run(self) -> list[nodes.Node]:
         """Called by Sphinx."""
-        if not (Path(self.env.srcdir) / self.arguments[0]).exists():
+        # What is to be translated does not depend on it.
+        whole = self.env.app.builder.name == "gettext"
+        if not whole and not (Path(self.env.srcdir) / self.arguments[0]).exists():
             return []
         return self.parsed("\n".join(self.content))
 

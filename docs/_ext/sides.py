@@ -14,7 +14,7 @@ from pygments.token import STANDARD_TYPES
 from . import pages
 
 Marks = list[tuple[int, int]]  # spans of characters of a line
-ALIKE = 0.36  # how much of two lines must be the same for them to stand beside each other
+ALIKE = 0.3  # how much of two lines must be the same for them to stand beside each other
 
 
 def aligned(one: list[str], other: list[str]) -> Iterator[tuple[int | None, int | None]]:
@@ -62,11 +62,16 @@ def likeness(one: str, other: str) -> float:
     return (letters.ratio() + words.ratio()) / 2
 
 
+def indent(line: str) -> int:
+    """How many spaces it begins with."""
+    return len(line) - len(line.lstrip())
+
+
 def differences(one: str, other: str) -> tuple[Marks, Marks]:
     """What differs within two lines, word by word; that one is further in is not marked."""
     words = [re.findall(r"\s+|\w+|[^\w\s]", line) for line in (one, other)]
     ends = [[sum(map(len, w[:i])) for i in range(len(w) + 1)] for w in words]
-    indents = [len(line) - len(line.lstrip()) for line in (one, other)]
+    indents = indent(one), indent(other)
     left, right = [], []
     for kind, a, b, c, d in difflib.SequenceMatcher(None, *words, autojunk=False).get_opcodes():
         if kind != "equal":
@@ -121,8 +126,10 @@ def pair(one: str, other: str) -> str:
             if number is None:
                 rows.append('<code class="line none"></code>')
             else:
-                text = marked(pieces[side][number], marks[side])
-                rows.append(f'<code class="line {kind}">{text or " "}</code>')
+                # Spaces in front would be where a long line is broken first.
+                text = marked(pieces[side][number], marks[side]).lstrip() or " "
+                deep = f' style="--in: {indent(codes[side][number])}"'
+                rows.append(f'<code class="line {kind}"{deep}>{text}</code>')
     return "".join(rows)
 
 

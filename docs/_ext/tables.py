@@ -14,6 +14,11 @@ def shape(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape))
 
 
+def plain(number: float) -> str:
+    """1e-8, not 1e-08."""
+    return f"{number:g}".replace("e-0", "e-")
+
+
 def name(layer: Layer) -> str:
     """A layer with the number that its kind alone has."""
     if isinstance(layer, LeakyReLU):
@@ -65,7 +70,7 @@ def facts(recipe: Recipe) -> str:
         "first weights": f"N(0, {weight.scale:g}²)" if weight.kind == "normal" else "U(±1/√fan-in)",
     }
     if norm:
-        rows["batch normalisation"] = f"ε = {norm.eps:g}, {norm.momentum:g} of the old statistics"
+        rows["batch normalisation"] = f"ε = {plain(norm.eps)}, {norm.momentum:g} of the old statistics"
     lines = ["| | |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())]
     return "\n".join(lines)
 
@@ -79,4 +84,5 @@ UPDATES = {
 
 def adam(adam: Adam) -> str:
     """Its numbers."""
-    return f"rate {adam.lr:g}, β₁ = {adam.beta1:g}, β₂ = {adam.beta2:g}, ε = {adam.eps:g}"
+    numbers = f"β₁ = {adam.beta1:g}, β₂ = {adam.beta2:g}, ε = {plain(adam.eps)}"
+    return f"rate {plain(adam.lr)}, {numbers}"

@@ -14,6 +14,7 @@ from ganref.spec import Recipe
 from ganref.spec.losses import BinaryCrossEntropy, Margin
 
 from . import pages
+from .tables import plain
 
 # Which lines of a page a step is about, by what stands in them: function and pattern.
 LINES = {
@@ -134,7 +135,7 @@ def adam(n: Numbers) -> str:
     return (
         f"m = {1 - spec.beta1:g} g  = {a['m']:+.6e}   m̂ = m / (1 − β₁) = {m_hat:+.6e}\n"
         f"v = {1 - spec.beta2:.3g} g² = {a['v']:+.6e}   v̂ = v / (1 − β₂) = {v_hat:+.6e}\n"
-        f"w ← w − {spec.lr:g} · m̂ / (√v̂ + {spec.eps:g}) = {a['after']:+.6f}   "
+        f"w ← w − {plain(spec.lr)} · m̂ / (√v̂ + {plain(spec.eps)}) = {a['after']:+.6f}   "
         f"moved by {a['after'] - a['before']:+.6f}"
     )
 
@@ -160,8 +161,8 @@ SHOWN = {
 
 # The formulas of L_D and L_G that stand beside the numbers.
 BCE = (
-    r"L_D = %sR\big[-%s\log\,D(x)%s - \log\,(1 - D(G(z)))\big],\quad D = \frac{1}{1 + e^{-o}}",
-    r"L_G = R\big[-\log\,D(G(z))\big]",
+    r"L_D = %sR\big[-%s\log D(x)%s - \log (1 - D(G(z)))\big],\quad D = \frac{1}{1 + e^{-o}}",
+    r"L_G = R\big[-\log D(G(z))\big]",
 )
 ENERGY = (
     r"L_D = R\big[C(x) + \max(0,\; m - C(G(z)))\big],\quad C(x) = \text{mean}\,(D(x) - x)^2",
@@ -177,8 +178,8 @@ def losses(recipe: Recipe) -> tuple[str, str]:
     else:
         assert isinstance(loss, BinaryCrossEntropy), loss
         y = loss.real_label
-        other = "" if y == 1 else rf" - {1 - y:g}\log\,(1 - D(x))"
-        half = "" if loss.scale_D == 1 else rf"{loss.scale_D:g}\,"
+        other = "" if y == 1 else rf" - {1 - y:g}\log (1 - D(x))"
+        half = {1.0: "", 0.5: r"\tfrac{1}{2}\,"}[loss.scale_D]
         found = BCE[0] % (half, "" if y == 1 else f"{y:g}\\,", other), BCE[1]
     reduction = r"\sum" if loss.reduction == "sum" else r"\text{mean}"
     one, two = (f.replace(r"R\big", reduction + r"\,\big") for f in found)
