@@ -1,4 +1,4 @@
-"""python -m docs.build: the site in both languages, to be read from disk, with warnings as errors."""
+"""python -m docs.build: the site in both languages, read from disk; warnings are errors."""
 
 from __future__ import annotations
 

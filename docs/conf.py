@@ -19,9 +19,12 @@ extensions = [
     "sphinx.ext.autodoc",
     "docs._ext.mathematics",
     "docs._ext.recipes",
+    "docs._ext.cells",
+    "docs._ext.downloads",
     "docs._ext.languages",
     "docs._ext.elsewhere",
     "docs._ext.docstrings",
+    "docs._ext.accessible",
 ]
 exclude_patterns = ["playground", "locale"]
 templates_path = ["_templates"]

@@ -17,8 +17,8 @@ FIRST, LAST = "discriminator", "initialisation"
 # What surrounds the cells is left out.
 ALONE = """
 document.body.dataset.theme = 'light';
-for (const part of document.querySelectorAll('.sidebar-drawer, .headerlink, .content-icon-container, form.sides'))
-  part.style.display = 'none';
+const around = '.sidebar-drawer, .headerlink, .content-icon-container, form.sides';
+for (const part of document.querySelectorAll(around)) part.style.display = 'none';
 const top = document.getElementById(arguments[0]).getBoundingClientRect().top + scrollY;
 const end = document.getElementById(arguments[1]).getBoundingClientRect().bottom + scrollY;
 return [top, end];

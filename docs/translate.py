@@ -1,7 +1,8 @@
-"""python -m docs.translate: renew the catalogues of every translated page, keeping what is translated.
+"""python -m docs.translate: renew the catalogues of every translated page.
 
-New strings are added empty, changed ones are marked fuzzy with the old translation, and those that no
-page has any more are removed. `tests/docs/test_translations.py` fails while any is empty or fuzzy.
+What is translated is kept; new strings are added empty, changed ones are marked fuzzy with the old
+translation, and those that no page has any more are removed. `tests/docs/test_translations.py`
+fails while any is empty or fuzzy.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ ROOT = DOCS.parent
 # What has been read is kept there, since reading takes longer than all else.
 WORK = ROOT / "build" / "gettext"
 # Names, and what is the same in every language: numbers, formulas.
-NAMES = "ganref NumPy PyTorch TensorFlow MXNet JAX DCGAN Dense Tanh Adam".split()
+NAMES = ["ganref", "NumPy", "PyTorch", "TensorFlow", "MXNet", "JAX", "DCGAN", "Dense", "Tanh"]
 CATALOGUES = DOCS / "locale" / "fr" / "LC_MESSAGES"
 
 
@@ -63,7 +64,7 @@ def catalogue(page: str) -> Catalog:
 
 
 def missing(found: Catalog, wanted: Catalog) -> list[str]:
-    """The strings of a page that are not translated, or no longer what they were translated from."""
+    """The strings of a page that are not translated, or from other words."""
     there = {m.id for m in found if m.id and m.string and not m.fuzzy}
     return [message.id for message in wanted if message.id and message.id not in there]
 

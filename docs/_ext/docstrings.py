@@ -8,9 +8,7 @@ from typing import Any
 from sphinx.application import Sphinx
 
 
-def plain(
-    app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]
-) -> None:
+def plain(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Let no sign of mathematics be taken for markup."""
     for i, line in enumerate(lines):
         parts = re.split(r"(`[^`]*`)", line)

@@ -1,4 +1,4 @@
-"""A network as a picture (SVG): what a tensor looks like after each step, and what is done to it."""
+"""A network as a picture (SVG): its tensors, and what is done between one and the next."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ def draw(network: Network) -> str:
     label = f"{network.name}: {shape(network.input_shape)} goes in; {said}"
     parts = [
         f'<svg class="network {network.name}" viewBox="0 {lift} {width} {BOTTOM + 18 - lift}" '
-        f'style="min-width: {0.78 * width:.0f}px; max-width: {1.15 * width:.0f}px" role="img" aria-label="{escape(label)}">'
+        f'style="min-width: {0.78 * width:.0f}px; max-width: {1.15 * width:.0f}px" '
+        f'role="img" aria-label="{escape(label)}">'
     ]
     xs = [STEP * (i + 0.5) for i in range(len(shapes))]
     for i, step in enumerate(steps):
@@ -82,10 +83,10 @@ def _meaning(network: Network, end: int) -> str:
 
 def _words(x: float, words: tuple[str, ...]) -> str:
     """What is done, above the arrow."""
+    kinds = "op", *["how"] * len(words)
     lines = [
-        f'<text class="{"op" if i == 0 else "how"}" x="{x:.0f}" y="{TOP - 13 * (len(words) - 1 - i)}">'
-        f"{escape(word)}</text>"
-        for i, word in enumerate(words)
+        f'<text class="{kind}" x="{x:.0f}" y="{TOP - 13 * up}">{escape(word)}</text>'
+        for up, word, kind in zip(range(len(words))[::-1], words, kinds, strict=False)
     ]
     return "".join(lines)
 
@@ -104,7 +105,8 @@ def _tensor(x: float, s: Shape) -> str:
         return f'<circle class="front" cx="{x:.1f}" cy="{MIDDLE}" r="8"/>'
     dx, dy = 0.75 * d, 0.5 * d
     left, top = x - (w + dx) / 2, MIDDLE - (h - dy) / 2
-    front = f'<rect class="front" x="{left:.1f}" y="{top:.1f}" width="{w:.1f}" height="{h:.1f}" rx="2"/>'
+    box = f'x="{left:.1f}" y="{top:.1f}" width="{w:.1f}" height="{h:.1f}"'
+    front = f'<rect class="front" {box} rx="2"/>'
     if not d:
         return front
     lid = f"M{left:.1f} {top:.1f}l{dx:.1f} {-dy:.1f}h{w:.1f}l{-dx:.1f} {dy:.1f}z"

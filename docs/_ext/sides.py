@@ -1,4 +1,4 @@
-"""Two frameworks side by side: the same cell of two pages, line by line, with what differs marked."""
+"""Two frameworks side by side: the same cell of two pages, line by line, differences marked."""
 
 from __future__ import annotations
 

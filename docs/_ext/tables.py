@@ -35,7 +35,7 @@ def padding(layer: Conv) -> str:
 
 def layers(network: Network) -> str:
     """A row for each layer, the input first."""
-    head = ["", "layer", *(["kernel", "stride", "padding"] if network.convolves else [])]
+    head = ["#", "layer", *(["kernel", "stride", "padding"] if network.convolves else [])]
     head += ["bias", "output", "parameters"]
     rows: list[list[Any]] = [["", "input", *[""] * (len(head) - 4), shape(network.shapes[0]), ""]]
     for i, layer in enumerate(network.layers):
@@ -70,7 +70,9 @@ def facts(recipe: Recipe) -> str:
         "first weights": f"N(0, {weight.scale:g}²)" if weight.kind == "normal" else "U(±1/√fan-in)",
     }
     if norm:
-        rows["batch normalisation"] = f"ε = {plain(norm.eps)}, {norm.momentum:g} of the old statistics"
+        rows["batch normalisation"] = (
+            f"ε = {plain(norm.eps)}, {norm.momentum:g} of the old statistics"
+        )
     lines = ["| | |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())]
     return "\n".join(lines)
 

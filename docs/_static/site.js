@@ -1,4 +1,5 @@
-// The two lists of a side-by-side view: any two frameworks, remembered, and `?left=tf&right=torch`.
+// The two lists of a side-by-side view: any two frameworks, remembered, and `?left=tf&right=torch`;
+// and what keeps pages open to those who use no mouse.
 "use strict";
 
 const KEY = "ganref-sides";
@@ -67,6 +68,22 @@ function start(form) {
   });
 }
 
+// What is wider than the screen can be moved by keyboard too.
+function reach() {
+  for (const box of document.querySelectorAll("article pre, .formula, .table-wrapper")) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  }
+}
+
 document.addEventListener("DOMContentLoaded", () => {
+  const french = document.documentElement.lang === "fr";
+  const names = french ? ["Plan du site", "Plan de la page"] : ["Site", "On this page"];
+  for (const [i, bar] of [".sidebar-drawer", ".toc-drawer"].entries()) {
+    document.querySelector(bar)?.setAttribute("aria-label", names[i]);
+  }
+  reach();
+  addEventListener("resize", reach);
+  document.addEventListener("change", reach);
   for (const form of document.querySelectorAll("form.sides")) start(form);
 });

@@ -1,7 +1,7 @@
 """A real browser over the built site, read from disk.
 
-Every test that takes `browser` fails too if its pages asked anything of another machine, or wrote an
-error into the console. GANREF_SITE names a site that is built already.
+Every test that takes `browser` fails too if its pages asked anything of another machine, or wrote
+an error into the console. GANREF_SITE names a site that is built already.
 """
 
 from __future__ import annotations
@@ -117,12 +117,15 @@ def wrong(driver: Driver) -> list[str]:
 
 
 @pytest.fixture
-def violations(axe: str) -> Callable[[Driver], list[str]]:
-    """What axe-core finds on the page that is open: rule and places."""
+def violations(axe: str) -> Callable[..., list[str]]:
+    """What axe-core finds on the page that is open: rule and places. Only `rules` are asked for, or
+    all."""
 
-    def check(driver: Driver) -> list[str]:
+    def check(driver: Driver, *rules: str) -> list[str]:
         driver.execute_script(axe)
-        found = driver.execute_async_script("axe.run().then(arguments[0])")
+        how = {"runOnly": list(rules)} if rules else {}
+        run = "axe.run(arguments[0]).then(arguments[1])"
+        found = driver.execute_async_script(run, how)
         return [
             f"{v['id']}: {node['html'][:200]} {node['failureSummary']}"
             for v in found["violations"]

@@ -1,4 +1,4 @@
-"""The side-by-side view: any two frameworks, the same lines beside each other, differences marked."""
+"""The side-by-side view: any two frameworks, line by line, with what differs marked."""
 
 from __future__ import annotations
 
@@ -80,7 +80,9 @@ def test_sides_can_be_swapped(browser: Any, site: Path) -> None:
     before = _sides(browser)
     browser.find_element("css selector", "[data-swap]").click()
     after = _sides(browser)
-    assert [[x[0] for x in side] for side in after] == [[x[0] for x in side] for side in before[::-1]]
+    assert [[x[0] for x in side] for side in after] == [
+        [x[0] for x in side] for side in before[::-1]
+    ]
 
 
 def test_a_narrow_screen_has_one_column(browser: Any, site: Path) -> None:

@@ -24,7 +24,9 @@ def test_every_recipe_that_has_pages_has_two_of_the_site(name: str) -> None:
     assert "```python" not in text, "code comes from the tested files"
     for directive in ("facts", "losses", "networks", "trace", "notebooks", "cells"):
         assert f"```{{{directive}}} {name}\n" in text
-    assert f"{{side-by-side}} {name}\n" in (DOCS / "recipes" / f"{name}-side-by-side.md").read_text()
+    assert (
+        f"{{side-by-side}} {name}\n" in (DOCS / "recipes" / f"{name}-side-by-side.md").read_text()
+    )
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -83,7 +85,9 @@ def test_a_trace_begins_with_the_run_s_own_draws() -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_line_of_both_sides_is_shown_once_and_in_its_order(name: str) -> None:
     first, second = sides.first(name)
-    for one, other in zip(*(pages.cells(pages.file(name, f)) for f in (first, second)), strict=True):
+    for one, other in zip(
+        *(pages.cells(pages.file(name, f)) for f in (first, second)), strict=True
+    ):
         codes = one.code.splitlines(), other.code.splitlines()
         rows = list(sides.aligned(*codes))
         for side, lines in enumerate(codes):
@@ -125,4 +129,6 @@ def test_a_formula_that_is_not_understood_is_no_page() -> None:
 
 
 def test_a_function_stands_apart_from_its_argument() -> None:
-    assert '<mi>log</mi><mspace width="0.167em"/><mi>D</mi>' in mathematics.mathml(r"\log D", "inline")
+    assert '<mi>log</mi><mspace width="0.167em"/><mi>D</mi>' in mathematics.mathml(
+        r"\log D", "inline"
+    )
