@@ -13,6 +13,7 @@ import ganref
 from ganref import lab
 from ganref.labs import Setup, collapse, dirac, fresh_state, oscillation, toy, toy_words, vanishing
 from ganref.spec import UserError
+from ganref.training import detectors
 
 # The vanishing gradient.
 
@@ -267,6 +268,8 @@ def test_what_quick_gives_up_is_what_it_leaves_out() -> None:
     words, sizes = collapse.GIVEN_UP, collapse.QUICK
     assert f"{sizes['seeds']} seeds of {collapse.SEEDS}" in words
     assert f"{sizes['steps']:,} steps of {collapse.STEPS:,}" in words
+    between = detectors.EVERY * detectors.RARELY
+    assert sizes["steps"] < between and f"every {between:,} steps, has not looked" in words
     words, sizes = oscillation.GIVEN_UP, oscillation.QUICK
     assert f"{sizes['epochs']} epochs of {toy.EPOCHS:,}" in words
     assert f"{sizes['seeds']} seeds of {toy.SEEDS}" in words
