@@ -20,6 +20,7 @@ from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
 AXE = "axe-core@4.14.1"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # What a page may ask for: files of the site, and what it has made itself.
 AT_HOME = ("file:", "data:", "blob:", "about:", "chrome:")
 
@@ -75,19 +76,20 @@ def axe(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def driver() -> Iterator[Driver]:
     """Chromium without a window, 1400 by 900."""
-    for program in ("chromium", "chromedriver"):
-        if not shutil.which(program):
-            pytest.skip(f"{program} is missing: apt-get install chromium chromium-driver")
+    chromium = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    chromedriver = shutil.which("chromedriver")
+    if not chromium or not chromedriver:
+        pytest.skip("needs a browser: apt-get install chromium chromium-driver")
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
     options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or ""
+    options.binary_location = chromium
     flags = "headless=new no-sandbox disable-dev-shm-usage disable-background-networking"
     for flag in [*flags.split(), "window-size=1400,900", "hide-scrollbars"]:
         options.add_argument(f"--{flag}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
+    chrome = webdriver.Chrome(options, Service(chromedriver))
     yield chrome
     chrome.quit()
 
