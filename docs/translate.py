@@ -47,9 +47,22 @@ def templates(folder: Path) -> Iterator[tuple[str, Catalog]]:
         yield page, template
 
 
+def measured(page: str) -> str:
+    """What is written into a page from a file of results, and again when that is renewed."""
+    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"<!-- result: .*? -->(.*?)<!-- end of result -->", text, re.DOTALL)
+    return " ".join(" ".join(blocks).split())
+
+
+def is_of(text: str, numbers: str) -> bool:
+    """Whether a string is measured: it may be translated, and need not be, since another
+    measurement will say something else."""
+    return " ".join(text.split()) in numbers
+
+
 def has_words(text: str) -> bool:
     """Whether there is anything in it that a translator has to write."""
-    rest = re.sub(r"\\[a-z]+|\$[^$]*\$|`[^`]*`", " ", text)
+    rest = re.sub(r"\\[A-Za-z]+|\$[^$]*\$|`[^`]*`", " ", text)
     words = set(re.findall(r"[^\W\d_]{2,}", rest)) - set(NAMES)
     return any(re.search(r"[a-z]{2}", word) for word in words)
 
@@ -63,10 +76,11 @@ def catalogue(page: str) -> Catalog:
         return read_po(file, "fr")
 
 
-def missing(found: Catalog, wanted: Catalog) -> list[str]:
-    """The strings of a page that are not translated, or from other words."""
+def missing(found: Catalog, wanted: Catalog, numbers: str = "") -> list[str]:
+    """The strings of a page that are not translated, or from other words; `measured` ones apart."""
     there = {m.id for m in found if m.id and m.string and not m.fuzzy}
-    return [message.id for message in wanted if message.id and message.id not in there]
+    ids = (message.id for message in wanted if message.id and message.id not in there)
+    return [text for text in ids if not is_of(text, numbers)]
 
 
 def main() -> None:
@@ -77,11 +91,16 @@ def main() -> None:
         found.update(template)
         found.creation_date = made  # else a catalogue would change whenever this is run
         found.obsolete.clear()
+        for message in found:
+            if message.id and message.fuzzy and is_of(message.id, measured(page)):
+                message.string = ""
+                message.flags.discard("fuzzy")
         path = CATALOGUES / f"{page}.po"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
             write_po(file, found, width=100, ignore_obsolete=True, no_location=True)
-        print(f"{page}: {len(missing(found, template))} of {len(template)} strings to translate")
+        left = missing(found, template, measured(page))
+        print(f"{page}: {len(left)} of {len(template)} strings to translate")
 
 
 if __name__ == "__main__":

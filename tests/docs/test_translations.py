@@ -18,7 +18,7 @@ def test_no_string_is_missing_or_fuzzy() -> None:
     assert {"index", "recipes/gaussian"} <= set(found)
     for page, wanted in found.items():
         own = translate.catalogue(page)
-        assert translate.missing(own, wanted) == [], f"{page}: {CURE}"
+        assert translate.missing(own, wanted, translate.measured(page)) == [], f"{page}: {CURE}"
         assert not [m.id for m in own if m.id and m.fuzzy], f"{page}: {CURE}"
 
 
@@ -45,3 +45,10 @@ def test_what_is_the_same_everywhere_needs_no_translator(text: str) -> None:
 @pytest.mark.parametrize("text", ["D's loss", "of $x$", "yes", "The toy"])
 def test_words_need_one(text: str) -> None:
     assert translate.has_words(text)
+
+
+def test_what_was_measured_may_be_translated_and_need_not_be() -> None:
+    wanted = Catalog()
+    wanted.add("fell 2,192 times")
+    wanted.add("loss of G")
+    assert translate.missing(Catalog("fr"), wanted, "minimax | fell 2,192 times") == ["loss of G"]
