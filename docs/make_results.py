@@ -11,13 +11,16 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from .making import blocks, equilibrium, equivalence, labs, tabs
+from .making import blocks, classes, equilibrium, equivalence, labs, relu, samples, tabs
 
 PARTS: dict[str, Callable[[Path], None]] = {
     "equivalence": equivalence.make,
+    "samples": samples.make,
     "tabs": tabs.make,
     "labs": labs.make,
     "equilibrium": equilibrium.make,
+    "relu": relu.make,
+    "classes": classes.make,
     "pages": blocks.make,
 }
 

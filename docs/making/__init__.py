@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 import shlex
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import ganref
 from ganref.output import strict_json
 
 RESULTS = Path(__file__).parents[1] / "results"
 PAGES = Path(__file__).parents[1]
+# What a backend's framework is called where packages are: asking the framework would import it.
+DISTRIBUTIONS = {"numpy": "numpy", "torch": "torch", "tf": "tensorflow", "mxnet": "mxnet"}
 
 
 def read(name: str) -> Any:
@@ -30,14 +35,18 @@ def write(name: str, about: dict[str, Any], figures: Any) -> None:
 def about(recipe: str, backend: str, seed: int, command: str, **options: Any) -> dict[str, Any]:
     """What every result says of itself: recipe, options, backend, seed, versions and the command
     that makes it."""
-    from ganref.cli import versions
-
+    framework = DISTRIBUTIONS[backend]
     return {
         "recipe": recipe,
         "options": options,
         "backend": backend,
         "seed": seed,
-        "versions": versions(backend),
+        "versions": {
+            "ganref": ganref.__version__,
+            "python": platform.python_version(),
+            "numpy": metadata.version("numpy"),
+            "framework": f"{framework} {metadata.version(framework)}",
+        },
         "command": command,
     }
 

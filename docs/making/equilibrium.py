@@ -25,7 +25,7 @@ from ganref.spec import Recipe
 
 from . import about, picture, write
 
-SEEDS, SIZES, RELABELLINGS = 10, (25, 50, 100, 200, 400, 800), 199
+SEEDS, SIZES, RELABELLINGS = 6, (25, 100, 400), 199
 LEVEL = 0.05
 USUAL, SLOW = "usual", "rates / 10, ten times as long"
 

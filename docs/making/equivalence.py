@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +49,3 @@ def figures(report: dict[str, Any]) -> dict[str, Any]:
             for name, worst in against.items()
         },
     }
-
-
-def fresh(name: str, backends: list[str], steps: int) -> dict[str, Any]:
-    """The same comparison, shorter and with these backends, as `figures` has it."""
-    from ganref import compare
-
-    with tempfile.TemporaryDirectory() as where:
-        options = [*CASES[name].split(" --steps")[0].split(), "--steps", str(steps)]
-        compare.main([*options, "--backends", ",".join(backends), "--quiet", "--out", where])
-        return figures(json.loads((Path(where) / "compare.json").read_text()))

@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ganref.lab import LABS
+
 from . import about, picture, run, write
 
-LABS = {
+COMMANDS = {
     "vanishing": "lab vanishing",
     "collapse": "lab collapse --quick --backend tf",
     "oscillation": "lab oscillation --quick --backend tf",
@@ -18,19 +20,22 @@ DROPPED = ("samples", "paths", "course")  # what only the picture needs
 
 def make(runs: Path) -> None:
     """lab-<name>.json without what only the picture needs, and lab-<name>.png."""
-    for name, words in LABS.items():
+    for name, words in COMMANDS.items():
         where = runs / f"lab-{name}"
         if not (where / f"{name}.json").exists():
             run(f"ganref {words} --quiet --out {where}")
         found = json.loads((where / f"{name}.json").read_text())
         told = about("ring", found["backend"], found["seed"], f"ganref {words}")
-        told |= {key: found[key] for key in ("versions", "quick", "dtype", "finding")}
+        told |= {key: found[key] for key in ("versions", "quick", "dtype")}
+        lab = LABS[name]
+        cost = f" {lab.GIVEN_UP}" if found["quick"] else ""
+        told["finding"] = lab.finding(found["figures"]) + cost
         write(f"lab-{name}", told, slim(found["figures"]))
         picture(where / f"{name}.png", f"lab-{name}")
 
 
 def slim(figures: Any) -> Any:
-    """The same figures without long lists: curves of more than 40 values have every so-manieth."""
+    """The same figures without long lists: curves of more than 40 values have every few values."""
     if isinstance(figures, dict):
         return {key: slim(value) for key, value in figures.items() if key not in DROPPED}
     if isinstance(figures, list):

@@ -18,8 +18,8 @@ from ganref.spec.layers import BatchNorm
 
 from . import about, write
 
-SEEDS, EARLY = 10, 100
-DCGAN_WIDTH, DCGAN_BATCH, DCGAN_STEPS = 4, 8, 10
+SEEDS, EARLY = 5, 100
+DCGAN_WIDTH, DCGAN_BATCH, DCGAN_STEPS = 4, 8, 5
 
 # A deviation, and the fields of the recipe, its optimisers or its normalisation that make it.
 DEVIATIONS: dict[str, tuple[str, ...]] = {

@@ -30,8 +30,9 @@ SEEDS, STEPS, LOOKS = 10, 3000, 6
 QUICK = {"seeds": 3, "steps": 1500}
 GIVEN_UP = (
     "This was --quick: 3 seeds of 10 and 1,500 steps of 3,000. Who covers what after half the time"
-    " is not who does in the end; of a remedy that fails in one seed of ten, three seeds show nothing"
-    " seven times out of ten; and the detector, which looks every 2,500 steps, has not looked."
+    " is not who does in the end; of a remedy that fails in one seed of ten, three seeds show"
+    " nothing seven times out of ten; and the detector, which looks every 2,500 steps, has not"
+    " looked."
 )
 SAMPLES = 2500  # as VEEGAN and PacGAN count modes
 PLAIN = "plain"

@@ -1,0 +1,86 @@
+"""Samples of one fixed z of each recipe, with running and, where G normalises, batch statistics."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import ganref
+from ganref.output.canvas import figure, plain, save
+from ganref.output.pictures import grid
+from ganref.spec.layers import BatchNorm
+
+from . import about, picture, run, trained, write
+
+# How each is trained: narrow and short, for a processor.
+SHORT = "--width 8 --batch-size 32 --lr 0.001 --epochs 6 --backend torch"
+RUNS = {
+    "gaussian": "--recipe gaussian",
+    "mlp": "--recipe mlp --epochs 60 --backend torch",
+    "dcgan": "--recipe dcgan --width 16 --backend torch",
+    "dcgan_nyu": f"--recipe dcgan-nyu {SHORT}",
+    "dcgan32": f"--recipe dcgan32 {SHORT}",
+    "ebgan": f"--recipe ebgan {SHORT}",
+}
+SHOWN = 25
+
+
+def make(runs: Path) -> None:
+    """samples-<recipe>.png, and samples-<recipe>.json with what made it."""
+    for name, options in RUNS.items():
+        where, command = trained(runs, f"samples-{name}", options)
+        config = json.loads((where / "config.json").read_text())
+        recipe = ganref.recipe(name.replace("_", "-"))
+        told = about(
+            recipe.name, options.split("--backend ")[1] if "--backend" in options else "numpy", 0,
+            command, width=config["recipe"]["width"], epochs=config["epochs"],
+        )  # fmt: skip
+        if recipe.data_shape == (2,):
+            png = runs / f"{name}.png"
+            run(f"ganref sample {where} --num 1000 --out {png}")
+            picture(where / "progress.png", f"losses-{name}")
+        else:
+            png = draw(runs, where, name)
+        picture(png, f"samples-{name}")
+        write(f"samples-{name}", told, losses(where, recipe.loss, recipe.batch_size))
+
+
+def normalises(name: str) -> bool:
+    """Whether a layer of G does."""
+    layers = ganref.recipe(name.replace("_", "-")).generator.layers
+    return any(isinstance(layer, BatchNorm) for layer in layers)
+
+
+def losses(where: Path, loss: Any, batch: int) -> dict[str, Any]:
+    """The first steps' losses as they were, and for people their means by epoch."""
+    with (where / "steps.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    epochs = [json.loads(row) for row in (where / "metrics.jsonl").read_text().splitlines()]
+    return {
+        "steps": len(rows),
+        "first": {k: [float(row[k]) for row in rows[:3]] for k in ("loss_D", "loss_G")},
+        "by_epoch": {k: [row[k] for row in epochs] for k in ("loss_D", "loss_G")},
+        "last_epoch": {k: epochs[-1][k] for k in ("loss_D", "loss_G", "D_x", "D_G_z")},
+    }
+
+
+@plain()
+def draw(runs: Path, where: Path, name: str) -> Path:
+    """One grid, or two side by side of the same z."""
+    ways = {"running statistics": "", "batch statistics": " --batch-stats"}
+    if not normalises(name):
+        ways = {"": ""}
+    canvas = figure(4.3 * len(ways), 4.6 if len(ways) > 1 else 4.3)
+    panels = np.atleast_1d(canvas.subplots(1, len(ways)))
+    for axes, (title, option) in zip(panels, ways.items(), strict=True):
+        file = runs / f"{name}.npy"
+        run(f"ganref sample {where} --num {SHOWN} --out {file}{option}")
+        axes.imshow(grid(np.load(file)), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axes.axis("off")
+        axes.set_title(title)
+    save(runs / f"{name}.png", canvas)
+    return runs / f"{name}.png"
