@@ -14,16 +14,16 @@ LANGUAGES = {"en": ".", "fr": "fr"}
 
 def build(site: Path = SITE, languages: tuple[str, ...] = tuple(LANGUAGES)) -> int:
     """Build the languages below `site`, what has not changed since the last time apart; the exit
-    code of the first that has a warning, else 0."""
+    code of the last that has a warning, else 0."""
+    code = 0
     for language in languages:
         command = [sys.executable, "-m", "sphinx", "--builder", "html", "--quiet", "--nitpicky"]
         command += ["--fail-on-warning", "--keep-going", "--define", f"language={language}"]
         # Beside the site, since what lies in it is for readers.
         command += ["--doctree-dir", str(site.with_name(f"{site.name}-doctrees") / language)]
         done = subprocess.run([*command, "docs", str(site / LANGUAGES[language])], cwd=ROOT)
-        if done.returncode:
-            return done.returncode
-    return 0
+        code = done.returncode or code
+    return code
 
 
 def main() -> int:

@@ -15,9 +15,8 @@ NAMED = re.compile(r"(<mi>(?:log|ln|exp|max|min|arg)</mi>)(?=<m)")
 
 def mathml(formula: str, display: str) -> str:
     """A formula as MathML, "inline" or "block". Raises ValueError for what is not understood."""
-    found = NAMED.sub(
-        r'\1<mspace width="0.167em"/>', convert(formula.replace(r"\arg", r"\text{arg}\,"), display)
-    )
+    known = formula.replace(r"\arg", r"\text{arg}\,")
+    found = NAMED.sub(r'\1<mspace width="0.167em"/>', convert(known, display=display))
     if re.search(r"&(?!#)", found) or "\\" in found:
         raise ValueError(f"the formula {formula} is more than latex2mathml takes")
     return found

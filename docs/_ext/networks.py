@@ -11,7 +11,7 @@ from ganref.spec.layers import Conv, Dense, Flatten, Reshape, Shape
 
 from .tables import name, padding, shape
 
-STEP, TOP, MIDDLE, BOTTOM = 122, 62, 135, 236  # of columns; of labels, pictures and shapes
+STEP, MIDDLE, LINE = 122, 150, 13  # from column to column; of all pictures; of words
 FEW = 8  # units that are drawn one by one
 
 
@@ -50,12 +50,14 @@ def draw(network: Network) -> str:
     steps = stages(network)
     shapes = [network.input_shape, *(step.out for step in steps)]
     small = all(len(s) == 1 and s[0] <= FEW for s in shapes)
-    top = TOP if max(len(step.words) for step in steps) > 2 else TOP - 26
-    width, lift = STEP * len(shapes), TOP - top
+    half = max(_half(s, small) for s in shapes)
+    words, below = MIDDLE - half - 14, MIDDLE + half + 22
+    top = words - LINE * max(len(step.words) for step in steps)
+    width = STEP * len(shapes)
     said = ", ".join(f"{' '.join(s.words)} gives {shape(s.out)}" for s in steps)
     label = f"{network.name}: {shape(network.input_shape)} goes in; {said}"
     parts = [
-        f'<svg class="network {network.name}" viewBox="0 {lift} {width} {BOTTOM + 18 - lift}" '
+        f'<svg class="network {network.name}" viewBox="0 {top:.0f} {width} {below + 20 - top:.0f}" '
         f'style="min-width: {0.78 * width:.0f}px; max-width: {1.15 * width:.0f}px" '
         f'role="img" aria-label="{escape(label)}">'
     ]
@@ -63,15 +65,15 @@ def draw(network: Network) -> str:
     for i, step in enumerate(steps):
         parts.append(_wires(xs[i], shapes[i][0], xs[i + 1], shapes[i + 1][0]) if small else "")
         parts.append(_arrow(xs[i], shapes[i], xs[i + 1], shapes[i + 1]) if not small else "")
-        parts.append(_words((xs[i] + xs[i + 1]) / 2, step.words))
+        parts.append(_words((xs[i] + xs[i + 1]) / 2, words, step.words))
     coded = [False, *(step.code for step in steps)]
     for x, s, code in zip(xs, shapes, coded, strict=True):
         picture = _units(x, s[0]) if small else _tensor(x, s)
         parts.append(f'<g class="code">{picture}</g>' if code else picture)
-        parts.append(f'<text class="shape" x="{x:.0f}" y="{BOTTOM}">{shape(s)}</text>')
+        parts.append(f'<text class="shape" x="{x:.0f}" y="{below:.0f}">{shape(s)}</text>')
     ends = [(xs[0], _meaning(network, 0)), (xs[-1], _meaning(network, 1))]
     ends += [(x, "code") for x, code in zip(xs, coded, strict=True) if code]
-    parts += [f'<text class="end" x="{x:.0f}" y="{BOTTOM + 15}">{t}</text>' for x, t in ends]
+    parts += [f'<text class="end" x="{x:.0f}" y="{below + 15:.0f}">{t}</text>' for x, t in ends]
     return "".join(parts) + "</svg>"
 
 
@@ -81,14 +83,22 @@ def _meaning(network: Network, end: int) -> str:
     return ("x", "copy of x" if network.head == "energy" else "logit o")[end]
 
 
-def _words(x: float, words: tuple[str, ...]) -> str:
+def _words(x: float, y: float, words: tuple[str, ...]) -> str:
     """What is done, above the arrow."""
     kinds = "op", *["how"] * len(words)
     lines = [
-        f'<text class="{kind}" x="{x:.0f}" y="{TOP - 13 * up}">{escape(word)}</text>'
+        f'<text class="{kind}" x="{x:.0f}" y="{y - LINE * up:.0f}">{escape(word)}</text>'
         for up, word, kind in zip(range(len(words))[::-1], words, kinds, strict=False)
     ]
     return "".join(lines)
+
+
+def _half(s: Shape, small: bool) -> float:
+    """How far a picture reaches above and below the middle."""
+    if small:
+        return 12 * (s[0] - 1) + 10
+    _, height, depth = _size(s)
+    return (height + 0.5 * depth) / 2
 
 
 def _size(s: Shape) -> tuple[float, float, float]:
