@@ -101,6 +101,8 @@ def test_the_words_on_collapse_follow_the_figures() -> None:
     assert "at least 9 of 10 seeds" in collapse.finding(cured)
     few = arms(plain=[3] * 3, r1=[8] * 3) | {"seeds": [0, 1, 2]}
     assert "covers all 8 in all of 3 seeds" in collapse.finding(few)
+    assert "the detector noticed a collapse in 0" in collapse.finding(few)
+    assert "the detector has not looked yet" in collapse.finding(few | {"steps": 1500})
     assert "no gradient" in collapse.finding(cured | {"code": 1})
     assert "no gradient" not in collapse.finding(cured)
 
@@ -269,7 +271,7 @@ def test_what_quick_gives_up_is_what_it_leaves_out() -> None:
     assert f"{sizes['seeds']} seeds of {collapse.SEEDS}" in words
     assert f"{sizes['steps']:,} steps of {collapse.STEPS:,}" in words
     between = detectors.EVERY * detectors.RARELY
-    assert sizes["steps"] < between and f"every {between:,} steps, has not looked" in words
+    assert sizes["steps"] < between and f"looks every {between:,} steps" in words
     words, sizes = oscillation.GIVEN_UP, oscillation.QUICK
     assert f"{sizes['epochs']} epochs of {toy.EPOCHS:,}" in words
     assert f"{sizes['seeds']} seeds of {toy.SEEDS}" in words
