@@ -39,7 +39,7 @@
       const { count } = history;
       const ink = ganref.plane.INK[theme];
       const [low, high] = count ? range([history.D, history.G], count) : [0, 2];
-      const left = 34 * ratio, bottom = height - 18 * ratio, top = 6 * ratio, right = width - 8 * ratio;
+      const left = 34 * ratio, bottom = height - 18 * ratio, top = 6 * ratio, right = width - 30 * ratio;
       const y = (v) => bottom - ((v - low) / (high - low)) * (bottom - top);
       const x = (i) => left + (i / Math.max(1, count - 1)) * (right - left);
       this.axes({ c, ratio, ink, low, high, left, right, bottom, top, y, total: count * history.per });
@@ -88,9 +88,9 @@
       c.lineTo(right, y(value));
       c.stroke();
       c.setLineDash([]);
-      c.textAlign = "right";
       c.fillStyle = ink.line;
-      c.fillText(name, right - 2 * ratio, y(value) - 4 * ratio);
+      c.textBaseline = "middle";
+      c.fillText(name, right + 4 * ratio, y(value));
     }
   }
 

@@ -73,7 +73,9 @@
         const x0 = r * n, x1 = x0 + n, x2 = x1 + n, x3 = x2 + n;
         for (let o = 0, w = 0, at = r * m; o < m; o++, at++) {
           const a = dy[at], b = dy[at + m], c = dy[at + 2 * m], d = dy[at + 3 * m];
-          g[bias + o] += a + b + c + d;
+          // One after the other, as NumPy adds them up: under the hinge these cancel, and Adam makes a
+          // step of what rounding leaves.
+          g[bias + o] = g[bias + o] + a + b + c + d;
           for (let i = 0; i < n; i++, w++) {
             g[w] += a * x[x0 + i] + b * x[x1 + i] + c * x[x2 + i] + d * x[x3 + i];
           }

@@ -11,7 +11,7 @@
   const SHOWN = 400; // points of each kind
   const ARROWS = 64;
   const LABELS = 8; // points of a batch that carry D's score in slow motion
-  const STRONG = 0.5; // a gradient of this size has an arrow of half the greatest length
+  const STRONG = 0.25; // a gradient of this size has an arrow of half the greatest length
   const LONGEST = 0.1; // of the side
 
   class Plane {
