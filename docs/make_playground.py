@@ -95,7 +95,9 @@ def _optimum(loss: Loss) -> tuple[float, str]:
     a grid of outputs, since `loss.optimum` is for a halved cross-entropy."""
     outputs = np.linspace(-1, 1, 2001)
     least = loss.scale_D * float(loss.terms_D(outputs, outputs).min())
-    label = loss.optimum[1] if loss.optimum and np.isclose(loss.optimum[0], least) else f"{least:.2f}"
+    label = (
+        loss.optimum[1] if loss.optimum and np.isclose(loss.optimum[0], least) else f"{least:.2f}"
+    )
     return round(least, 9), label
 
 
@@ -107,7 +109,9 @@ def layers(network: Network) -> list[dict[str, Any]]:
 def train(name: str, steps: int) -> ganref.backend.GAN:
     """The recipe of that name, seed 0, after so many steps of the NumPy backend in float64."""
     recipe = RECIPES[name]
-    gan = ganref.load_backend("numpy").create(recipe, ganref.initial_weights(recipe), "cpu", "float64")
+    gan = ganref.load_backend("numpy").create(
+        recipe, ganref.initial_weights(recipe), "cpu", "float64"
+    )
     source = Source(recipe, data.load(recipe.data, recipe, 0), 0, "float64")
     for chunk in plan(source, 0, steps, None):
         batch = source.draw(chunk)

@@ -26,6 +26,7 @@
   function change(part) {
     const was = settings;
     if ("recipe" in part || "tab" in part) {
+      if (drawing.on) draw(false); // another recipe is another part of the plane
       const recipe = part.recipe ?? was.recipe;
       const { loss, seed, start, freeze, speed, slow, play, hide } = was;
       const tab = recipe === "gaussian" ? part.tab ?? was.tab : "aligned";
@@ -161,42 +162,8 @@
     player.refresh();
   }
 
-  async function download() {
-    stage.finish();
-    const file = `${settings.recipe}-step-${session.steps}.safetensors`;
-    try {
-      const bytes = await ganref.checkpoint.bytes(session);
-      const a = document.createElement("a");
-      a.href = URL.createObjectURL(new Blob([bytes], { type: "application/octet-stream" }));
-      a.download = file;
-      a.click();
-      setTimeout(() => URL.revokeObjectURL(a.href), 1000);
-      tell(say("downloaded", { file }));
-    } catch {
-      tell(say("undownloaded"));
-    }
-  }
-
-  async function copyLink() {
-    try {
-      await navigator.clipboard.writeText(location.href);
-      tell(say("linked"));
-    } catch {
-      tell(say("unlinked"));
-    }
-  }
-
   function language() {
-    words.language = words.language === "en" ? "fr" : "en";
-    const query = new URLSearchParams(location.search);
-    words.language === "en" ? query.delete("lang") : query.set("lang", words.language);
-    const text = query.toString();
-    // A file on disk may not change its own query: there the language lasts until the page is left.
-    try {
-      history.replaceState(null, "", `${location.pathname}${text && `?${text}`}${location.hash}`);
-    } catch {
-      // nothing is lost but the address
-    }
+    ganref.sharing.language();
     speak();
   }
 
@@ -220,9 +187,9 @@
     full: () => change({ speed: settings.speed === "full" ? "5" : "full" }),
     heat: () => layer("heat"),
     arrows: () => layer("arrows"),
-    link: copyLink,
-    download,
-    check: () => tell(say("checked", { difference: ganref.check.difference().toExponential(1) })),
+    link: async () => tell(await ganref.sharing.link()),
+    download: async () => (stage.finish(), tell(await ganref.sharing.download(session))),
+    check: () => tell(ganref.sharing.check()),
     usual: () => change({ tab: settings.tab }),
     theme: () => $("theme").click(),
     language,

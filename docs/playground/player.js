@@ -12,6 +12,7 @@
       Object.assign(this, { picture, stage, stopped });
       this.playing = this.queued = this.dirty = false;
       this.chunk = 1; // steps between two looks at the clock
+      this.drawn = 0; // pictures so far
       this.forget();
     }
 
@@ -49,8 +50,8 @@
 
     frame(now) {
       this.queued = false;
-      if (this.playing) this.train(now);
-      if (this.playing || this.dirty) {
+      if (this.playing && this.train(now)) this.dirty = true;
+      if (this.dirty) {
         this.dirty = false;
         this.count();
         this.picture();
@@ -58,17 +59,19 @@
       if (this.playing) this.queue();
     }
 
+    // Whether there is something new to see.
     train(now) {
       const { session } = this;
       const { settings } = session;
       if (settings.slow) {
-        if (now < this.nextStage) return;
+        if (now < this.nextStage) return false;
         this.nextStage = now + STAGE;
         this.stage();
       } else {
         this.made += this.steps(settings.speed === "full" ? Infinity : Number(settings.speed));
       }
       if (session.diverged) this.stopped();
+      return true;
     }
 
     // At most so many steps, as many as the time for them allows: how many.
@@ -90,6 +93,7 @@
 
     count() {
       this.pictures += 1;
+      this.drawn += 1;
       const now = performance.now();
       const seconds = (now - this.since) / 1000;
       if (seconds < 1) return;

@@ -57,7 +57,9 @@ class Playground:
         self.browser.execute_script(axe)
         run = "axe.run(document, {preload: false}).then(arguments[0])"
         found = self.browser.execute_async_script(run)["violations"]
-        return [f"{v['id']}: {n['html'][:200]} {n['failureSummary']}" for v in found for n in v["nodes"]]
+        return [
+            f"{v['id']}: {n['html'][:200]} {n['failureSummary']}" for v in found for n in v["nodes"]
+        ]
 
     def size(self, width: int, height: int, theme: str = "light") -> None:
         """A window of that size inside, on a system of that theme."""

@@ -37,7 +37,9 @@ def test_everybody_can_use_it(
     assert over[0] <= 0
     if width > 860:
         assert over[1:] == [0, 0]
-        assert page.run("const box = page.plane.canvas; return box.clientHeight") > 0.6 * height - 20
+        assert (
+            page.run("const box = page.plane.canvas; return box.clientHeight") > 0.6 * height - 20
+        )
     page.click("help")
     assert not page.violations(axe)
     page.click("close")
@@ -101,7 +103,9 @@ def test_every_choice_is_in_the_address_and_back(page: Playground) -> None:
     assert page.setting("eps") == 1e-7  # the tab's own
     page.click("slow")
     page.browser.find_element("css selector", "[data-layer=arrows]").click()
-    page.run("const s = document.getElementById('seed'); s.value = 12; s.dispatchEvent(new Event('change'))")
+    page.run(
+        "const s = document.getElementById('seed'); s.value = 12; s.dispatchEvent(new Event('change'))"
+    )
     link = page.address()
     setting = page.run("return page.settings")
     page.run("for (let i = 0; i < 5; i++) page.session.step()")
@@ -141,9 +145,13 @@ def test_the_keyboard_does_everything(page: Playground) -> None:
     assert page.setting("speed") == "full" and page.steps() == 1  # the step was ended
     dark = page.run("return document.documentElement.dataset.theme") == "dark"
     page.press("t")
-    assert page.run("return document.documentElement.dataset.theme") == ("light" if dark else "dark")
+    assert page.run("return document.documentElement.dataset.theme") == (
+        "light" if dark else "dark"
+    )
     page.press("l")
-    assert page.text("play") == "Lancer" and page.run("return document.documentElement.lang") == "fr"
+    assert (
+        page.text("play") == "Lancer" and page.run("return document.documentElement.lang") == "fr"
+    )
     page.press("?")
     assert page.run("return document.getElementById('keys').open")
     page.press(Keys.ESCAPE, "l")
@@ -164,7 +172,11 @@ def test_tabbing_reaches_every_control(page: Playground) -> None:
     seen = set()
     for _ in range(60):
         page.press(Keys.TAB)
-        seen.add(page.run("return document.activeElement.id || document.activeElement.dataset.layer || ''"))
+        seen.add(
+            page.run(
+                "return document.activeElement.id || document.activeElement.dataset.layer || ''"
+            )
+        )
     wanted = page.run(
         "return [...document.querySelectorAll('main button, main select, main input')]"
         ".filter((el) => el.checkVisibility() && !el.disabled).map((el) => el.id || el.dataset.layer)"
@@ -187,7 +199,9 @@ def test_the_other_recipes_have_their_own_numbers(page: Playground) -> None:
 
 
 def test_what_has_diverged_says_so_and_stops(page: Playground) -> None:
-    page.open("recipe=collapse&lr_D=10&lr_G=10&loss=least-squares&beta2=0&beta1=0.99&play=1&speed=full")
+    page.open(
+        "recipe=collapse&lr_D=10&lr_G=10&loss=least-squares&beta2=0&beta1=0.99&play=1&speed=full"
+    )
     page.run("page.session.gan.net_D.flat.fill(1e200)")
     page.wait("!page.player.playing")
     assert "no longer finite" in page.text("status")

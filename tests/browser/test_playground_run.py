@@ -39,15 +39,18 @@ const trace = X.map((x, i) => {
 const plain = ([name, t]) => [name, typeof t === "number" ? t : Array.from(t.values)];
 return {trace, state: Object.fromEntries(Object.entries(gan.state()).map(plain))};
 """
-HERE = {name: recipe for name, recipe in cases().items() if not name.startswith("ring")}
 
 
-@pytest.mark.parametrize("name", HERE)
-def test_125_steps_are_those_of_numpy(page: Playground, name: str) -> None:
-    """In Chromium, for every tab and loss; the ring of full width, which takes a minute, in node."""
-    found = page.run(TRAIN, given(HERE[name]))
-    losses, weights = differences(found, HERE[name])
-    assert losses <= LOSSES and weights <= WEIGHTS
+@pytest.mark.parametrize("recipe", ["gaussian", "collapse"])
+def test_125_steps_are_those_of_numpy(page: Playground, recipe: str) -> None:
+    """In Chromium, for every tab and loss; the ring of full width, which takes long, in node."""
+    found = {}
+    for name, case in cases().items():
+        if name.startswith(recipe):
+            found[name] = differences(page.run(TRAIN, given(case)), case)
+    assert len(found) in (17, 4)
+    assert max(losses for losses, _ in found.values()) <= LOSSES, found
+    assert max(weights for _, weights in found.values()) <= WEIGHTS, found
 
 
 def test_the_page_shows_it_to_everybody(page: Playground) -> None:
@@ -85,9 +88,12 @@ def test_a_network_alone_is_updated(page: Playground) -> None:
     for frozen, other in (("D", 0), ("G", 1)):
         page.open(f"freeze={frozen}")
         before = page.run(flat)
-        page.run("for (let i = 0; i < 5; i++) page.session.step()")
+        fakes = page.run(
+            "return [1, 2].map(() => (page.session.step(), [...page.session.gan.fake_X]))"
+        )
         after = page.run(flat)
         assert before[1 - other] == after[1 - other] and before[other] != after[other]
+        assert fakes[0] != fakes[1]  # of new noise, although G may stand still
 
 
 def test_a_pretrained_start_is_ganref_s(page: Playground) -> None:
@@ -121,7 +127,9 @@ def test_data_are_drawn_by_hand_and_go_into_the_link(page: Playground) -> None:
 
     page.click("draw")
     plane = page.of("plane")
-    stroke = ActionChains(page.browser).move_to_element_with_offset(plane, -120, 60).click_and_hold()
+    stroke = (
+        ActionChains(page.browser).move_to_element_with_offset(plane, -120, 60).click_and_hold()
+    )
     for _ in range(12):
         stroke.move_by_offset(12, -8)
     stroke.release().perform()
@@ -161,7 +169,9 @@ def test_data_are_drawn_with_the_keyboard_and_a_finger(page: Playground) -> None
     "address",
     ["tab=mxnet&lr_D=0.00003&eps=1e-9&seed=5", "recipe=collapse&loss=hinge&G_updates=3&freeze=D"],
 )
-def test_the_weights_are_a_checkpoint_of_ganref(page: Playground, tmp_path: Path, address: str) -> None:
+def test_the_weights_are_a_checkpoint_of_ganref(
+    page: Playground, tmp_path: Path, address: str
+) -> None:
     """The file that a person downloads opens, has the page's recipe and weights, goes on in NumPy
     as the page does, and gives samples."""
     where = {"behavior": "allow", "downloadPath": str(tmp_path)}

@@ -84,7 +84,9 @@ def test_metrics_are_ganref_s() -> None:
 
 def test_every_word_is_there_in_each_language() -> None:
     words = node("words.js")
-    gaps = {lang: {n: set(re.findall(r"\{\w+\}", w)) for n, w in t.items()} for lang, t in words.items()}
+    gaps = {
+        lang: {n: set(re.findall(r"\{\w+\}", w)) for n, w in t.items()} for lang, t in words.items()
+    }
     assert gaps["en"] == gaps["fr"]
     assert all(word.strip() for table in words.values() for word in table.values())
     same = {n for n, word in words["en"].items() if words["fr"][n] == word}
