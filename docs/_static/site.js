@@ -82,6 +82,9 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const [i, bar] of [".sidebar-drawer", ".toc-drawer"].entries()) {
     document.querySelector(bar)?.setAttribute("aria-label", names[i]);
   }
+  for (const caption of document.querySelectorAll("p.caption[role=heading]")) {
+    caption.setAttribute("aria-level", "2");
+  }
   reach();
   addEventListener("resize", reach);
   document.addEventListener("change", reach);
