@@ -3,8 +3,8 @@
 python -m docs.make_playground
 
 `recipes.js` holds recipes, tabs, losses, networks and data, so that no number of a recipe is typed
-twice; `reference.js` the toy's first steps, weights and draws included; `pretrained.js` networks that
-the NumPy backend has trained (minutes). `tests/playground` holds all three against ganref.
+twice; `reference.js` the toy's first steps, weights and draws included; `pretrained.js` networks
+that the NumPy backend has trained (minutes). `tests/playground` holds all three against ganref.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 python -m docs.measure_playground [--seconds 5] [--runs 3]
 
-Chromium runs without a window and without a GPU, so that its pictures are drawn by the processor too.
-Both numbers are those that the page itself counts and shows. What else runs on the machine is said,
-since it takes its share of both.
+Chromium runs without a window and without a GPU, so that its pictures are drawn by the processor
+too. The machine's load is said, since what else runs takes its share of both. What it cannot touch
+is the page's own processor time, for a step and for a picture.
 """
 
 from __future__ import annotations
@@ -18,13 +18,10 @@ from typing import Any
 
 PAGE = Path(__file__).parent / "playground" / "index.html"
 RECIPES = ("gaussian", "collapse", "ring")
-# Counted by the page's own frames; the time that steps alone take tells what a frame costs.
-STEPS_ALONE = """
-const {session} = ganref.page, until = performance.now() + 1000 * arguments[0];
-let steps = 0;
-for (; performance.now() < until; steps++) session.step();
-return steps / arguments[0];
-"""
+STEPS = "const {session} = ganref.page; for (let i = 0; i < arguments[0]; i++) session.step();"
+# A picture with a new heat map, as a frame draws it.
+PICTURES = "for (let i = 0; i < arguments[0]; i++) ganref.page.player.picture();"
+COUNTS = "return [ganref.page.session.steps, ganref.page.player.drawn, performance.now()]"
 
 
 def chromium(width: int = 1280, height: int = 800) -> Any:
@@ -49,20 +46,40 @@ def chromium(width: int = 1280, height: int = 800) -> Any:
     return webdriver.Chrome(options, Service(driver))
 
 
-def measure(browser: Any, recipe: str, seconds: float) -> tuple[float, float, float]:
-    """(steps a second beside pictures, pictures a second, steps a second without pictures)."""
+def processor(browser: Any) -> float:
+    """Seconds of processor time that the page's thread has had."""
+    metrics = browser.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+    return next(m["value"] for m in metrics if m["name"] == "ThreadTime")
+
+
+def cost(browser: Any, script: str, count: int) -> float:
+    """Seconds of processor time for one of so many."""
+    browser.execute_script(script, count)  # what is compiled on use is compiled
+    before = processor(browser)
+    browser.execute_script(script, count)
+    return (processor(browser) - before) / count
+
+
+def measure(browser: Any, recipe: str, seconds: float) -> str:
+    """A line with the figures of a recipe."""
     browser.get("about:blank")
     browser.get(f"{PAGE.as_uri()}#recipe={recipe}&speed=full")
-    alone = browser.execute_script(STEPS_ALONE, min(seconds, 2))
+    browser.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
+    step = cost(browser, STEPS, 20_000 if recipe == "gaussian" else 30)
+    picture = cost(browser, PICTURES, 20)
     browser.execute_script("ganref.page.actions.play()")
-    time.sleep(1.5)  # what is compiled on use is compiled
-    count = "return [ganref.page.session.steps, ganref.page.player.drawn, performance.now()]"
-    before = browser.execute_script(count)
+    time.sleep(1)
+    before = browser.execute_script(COUNTS)
     time.sleep(seconds)
-    after = browser.execute_script(count)
+    after = browser.execute_script(COUNTS)
     browser.execute_script("ganref.page.actions.play()")
     steps, pictures, ms = (b - a for a, b in zip(before, after, strict=True))
-    return 1000 * steps / ms, 1000 * pictures / ms, alone
+    return (
+        f"{recipe:<9} {1000 * steps / ms:>8,.0f} steps/s beside {1000 * pictures / ms:4.1f} "
+        "pictures/s;"
+        f" of processor time a step takes {1e6 * step:,.1f} µs, a picture {1e3 * picture:.1f} ms;"
+        f" load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    )
 
 
 def main() -> None:
@@ -76,13 +93,7 @@ def main() -> None:
     try:
         for recipe in args.recipes:
             for _ in range(args.runs):
-                steps, pictures, alone = measure(browser, recipe, args.seconds)
-                load = os.getloadavg()[0]
-                print(
-                    f"{recipe:<9} {steps:>9,.0f} steps/s beside {pictures:4.1f} pictures/s,"
-                    f" {alone:>9,.0f} steps/s alone, load {load:.1f} on {os.cpu_count()} cores",
-                    flush=True,
-                )
+                print(measure(browser, recipe, args.seconds), flush=True)
     finally:
         browser.quit()
 

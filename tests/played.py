@@ -1,5 +1,5 @@
-"""Cases for the playground's arithmetic, in node and in the browser: a recipe under a tab and a loss,
-with ganref's weights and draws, and what the NumPy backend makes of them."""
+"""Cases for the playground's arithmetic, in node and in the browser: a recipe under a tab and a
+loss, with ganref's weights and draws, and what the NumPy backend makes of them."""
 
 from __future__ import annotations
 

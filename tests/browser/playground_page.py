@@ -14,6 +14,9 @@ class Playground:
 
     def __init__(self, browser: Driver) -> None:
         self.browser = browser
+        browser.set_script_timeout(
+            300
+        )  # seconds: on a busy machine 125 steps of the ring take some
 
     def open(self, address: str = "", query: str = "") -> Playground:
         self.browser.get("about:blank")  # otherwise another fragment would not load the page anew

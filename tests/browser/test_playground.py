@@ -1,4 +1,4 @@
-"""The playground in a real browser: its controls, its keys, its addresses, and what it looks like."""
+"""The playground in a real browser: its controls, keys and addresses, and what it looks like."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def page(browser: Any) -> Iterator[Playground]:
 def test_everybody_can_use_it(
     page: Playground, axe: str, theme: str, width: int, height: int
 ) -> None:
-    """axe-core finds nothing, and nothing is wider than the window; wide, nothing has to be scrolled
-    but the settings."""
+    """axe-core finds nothing, nothing is wider than the window, and in a wide one nothing has to be
+    scrolled but the settings."""
     page.size(width, height, theme)
     page.open("recipe=collapse&slow=1", "?lang=fr")
     for _ in range(4):
@@ -104,7 +104,8 @@ def test_every_choice_is_in_the_address_and_back(page: Playground) -> None:
     page.click("slow")
     page.browser.find_element("css selector", "[data-layer=arrows]").click()
     page.run(
-        "const s = document.getElementById('seed'); s.value = 12; s.dispatchEvent(new Event('change'))"
+        "const seed = document.getElementById('seed'); seed.value = 12;"
+        "seed.dispatchEvent(new Event('change'))"
     )
     link = page.address()
     setting = page.run("return page.settings")
@@ -179,7 +180,8 @@ def test_tabbing_reaches_every_control(page: Playground) -> None:
         )
     wanted = page.run(
         "return [...document.querySelectorAll('main button, main select, main input')]"
-        ".filter((el) => el.checkVisibility() && !el.disabled).map((el) => el.id || el.dataset.layer)"
+        ".filter((el) => el.checkVisibility() && !el.disabled)"
+        ".map((el) => el.id || el.dataset.layer)"
     )
     assert set(wanted) <= seen
     page.run("document.getElementById('step').focus()")

@@ -1,5 +1,5 @@
-"""What the playground trains in a real browser: NumPy's numbers, slow motion, drawn data, the meter,
-and checkpoints that ganref opens."""
+"""What the playground trains in a real browser: NumPy's numbers, slow motion, drawn data, the
+meter, and checkpoints that ganref opens."""
 
 from __future__ import annotations
 

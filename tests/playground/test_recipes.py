@@ -1,4 +1,5 @@
-"""What the playground holds of ganref is ganref's: recipes, reference, pretrained networks, words."""
+"""What the playground holds of ganref is ganref's: recipes, reference, networks, metrics; and its
+words are there in each language."""
 
 from __future__ import annotations
 
