@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,14 @@ def trained(runs: Path, name: str, options: str) -> tuple[Path, str]:
     if not (where / "config.json").exists():
         run(f"ganref {words} --quiet --run-dir {shlex.quote(str(where))}")
     return where, f"ganref {words}"
+
+
+def kept(runs: Path, name: str, measure: Callable[[], Any]) -> Any:
+    """Figures that were measured before and lie among the runs, or are measured now."""
+    file = runs / f"{name}.json"
+    if not file.exists():
+        file.write_text(strict_json.dumps(measure()), encoding="utf-8")
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def picture(source: Path, name: str) -> None:

@@ -133,8 +133,7 @@ def relu() -> str:
         "D(G(z))": lambda r: r["D_G_z"],
         "modes covered": lambda r: r.get("modes_covered"),
         "good samples": lambda r: r.get("high_quality"),
-        "class distance": lambda r: r.get("class_distance"),
-        "confidence": lambda r: r.get("confidence"),
+        "MMD² to the data": lambda r: r.get("mmd2"),
     }
     blocks = []
     for name, slopes in found["figures"].items():

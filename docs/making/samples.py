@@ -18,14 +18,14 @@ from ganref.spec.layers import BatchNorm
 from . import about, picture, trained, write
 
 # How each is trained: narrow and short, for a processor.
-SHORT = "--width 8 --batch-size 32 --lr 0.001 --epochs 6 --backend torch"
+SHORT = "--width 8 --batch-size 32 --lr 0.001 --epochs {} --backend torch"
 RUNS = {
     "gaussian": "--recipe gaussian",
-    "mlp": "--recipe mlp --epochs 60 --backend torch",
+    "mlp": "--recipe mlp --width 64 --epochs 40 --backend torch",
     "dcgan": "--recipe dcgan --width 16 --backend torch",
-    "dcgan_nyu": f"--recipe dcgan-nyu {SHORT}",
-    "dcgan32": f"--recipe dcgan32 {SHORT}",
-    "ebgan": f"--recipe ebgan {SHORT}",
+    "dcgan_nyu": f"--recipe dcgan-nyu {SHORT.format(6)}",
+    "dcgan32": f"--recipe dcgan32 {SHORT.format(6)}",
+    "ebgan": f"--recipe ebgan {SHORT.format(4)}",
 }
 SHOWN = 25
 

@@ -16,10 +16,10 @@ from ganref.labs.toy import exact_distance
 from ganref.spec import TABS, Recipe
 from ganref.spec.layers import BatchNorm
 
-from . import about, write
+from . import about, kept, write
 
-SEEDS, EARLY = 5, 100
-DCGAN_WIDTH, DCGAN_BATCH, DCGAN_STEPS = 4, 8, 5
+SEEDS, EARLY = 3, 100
+DCGAN_WIDTH, DCGAN_BATCH, DCGAN_STEPS = 4, 8, 3
 
 # A deviation, and the fields of the recipe, its optimisers or its normalisation that make it.
 DEVIATIONS: dict[str, tuple[str, ...]] = {
@@ -73,7 +73,8 @@ def make(runs: Path) -> None:
         dcgan={"dtype": "float64", "width": DCGAN_WIDTH, "batch_size": DCGAN_BATCH,
                "steps": DCGAN_STEPS, "data": "digits"},
     )  # fmt: skip
-    write("tabs", told, {"gaussian": toy(), "dcgan": dcgan()})
+    write("tabs", told, {name: kept(runs, f"tabs-{name}", of) for name, of in
+                         (("gaussian", toy), ("dcgan", dcgan))})  # fmt: skip
 
 
 def toy(seeds: int = SEEDS, epochs: int | None = None) -> list[dict[str, Any]]:
