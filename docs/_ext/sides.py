@@ -14,7 +14,7 @@ from pygments.token import STANDARD_TYPES
 from . import pages
 
 Marks = list[tuple[int, int]]  # spans of characters of a line
-ALIKE = 0.3  # how much of two lines must be the same for them to stand beside each other
+ALIKE = 0.27  # how much of two lines must be the same for them to stand beside each other
 
 
 def aligned(one: list[str], other: list[str]) -> Iterator[tuple[int | None, int | None]]:
@@ -53,13 +53,14 @@ def _paired(
 
 
 def likeness(one: str, other: str) -> float:
-    """From 0 to 1, by letters and by words, comments apart; an empty line is like no other."""
-    pairs = [(line.split("#")[0].strip(), re.findall(r"\w+|=", line.split("#")[0]))
-             for line in (one, other)]  # fmt: skip
-    if not pairs[0][0] or not pairs[1][0]:
+    """From 0 to 1, by letters and by words, and a little more for the same comment; an empty line
+    is like no other."""
+    (code, _, note), (code2, _, note2) = one.strip().partition("#"), other.strip().partition("#")
+    if not code or not code2:
         return 0.0
-    letters, words = (difflib.SequenceMatcher(None, *pair) for pair in zip(*pairs, strict=True))
-    return (letters.ratio() + words.ratio()) / 2
+    words = re.findall(r"\w+|=", code), re.findall(r"\w+|=", code2)
+    found = [difflib.SequenceMatcher(None, *pair).ratio() for pair in ((code, code2), words)]
+    return sum(found) / 2 + (0.1 if note and note == note2 else 0)
 
 
 def indent(line: str) -> int:
@@ -94,18 +95,19 @@ def coloured(code: str) -> list[list[tuple[str, str]]]:
     return lines
 
 
-def marked(pieces: Iterable[tuple[str, str]], marks: Marks) -> str:
-    """A line as HTML, with what differs in <mark>."""
+def marked(pieces: Iterable[tuple[str, str]], marks: Marks, start: int = 0) -> str:
+    """A line as HTML from that character on, with what differs in <mark>."""
     out, at = [], 0
     for kind, text in pieces:
-        cuts = {at, at + len(text)} | {c for span in marks for c in span if at < c < at + len(text)}
-        bounds = sorted(cuts)
-        for start, end in zip(bounds, bounds[1:], strict=False):
-            part = escape(text[start - at : end - at], quote=False)
+        end = at + len(text)
+        cuts = {at, end, start, *(c for span in marks for c in span)}
+        bounds = sorted(c for c in cuts if max(at, start) <= c <= end)
+        for a, b in zip(bounds, bounds[1:], strict=False):
+            part = escape(text[a - at : b - at], quote=False)
             part = f'<span class="{kind}">{part}</span>' if kind else part
-            differs = any(a <= start < b for a, b in marks)
+            differs = any(low <= a < high for low, high in marks)
             out.append(f"<mark>{part}</mark>" if differs else part)
-        at += len(text)
+        at = end
     return "".join(out)
 
 
@@ -127,8 +129,9 @@ def pair(one: str, other: str) -> str:
                 rows.append('<code class="line none"></code>')
             else:
                 # Spaces in front would be where a long line is broken first.
-                text = marked(pieces[side][number], marks[side]).lstrip() or " "
-                deep = f' style="--in: {indent(codes[side][number])}"'
+                depth = indent(codes[side][number])
+                text = marked(pieces[side][number], marks[side], depth) or " "
+                deep = f' style="--in: {depth}"'
                 rows.append(f'<code class="line {kind}"{deep}>{text}</code>')
     return "".join(rows)
 

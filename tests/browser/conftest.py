@@ -21,6 +21,7 @@ from filelock import FileLock
 ROOT = Path(__file__).parents[2]
 AXE = "axe-core@4.14.1"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SECONDS = 600
 # What a page may ask for: files of the site, and what it has made itself.
 AT_HOME = ("file:", "data:", "blob:", "about:", "chrome:")
 
@@ -90,6 +91,9 @@ def driver() -> Iterator[Driver]:
         options.add_argument(f"--{flag}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     chrome = webdriver.Chrome(options, Service(chromedriver))
+    # A busy machine is no reason to give up.
+    chrome.command_executor.client_config.timeout = SECONDS
+    chrome.set_script_timeout(SECONDS)
     yield chrome
     chrome.quit()
 

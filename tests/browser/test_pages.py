@@ -26,6 +26,8 @@ def test_every_page_opens_and_is_accessible(
 ) -> None:
     """All rules in the light theme, and those of colours in the dark one."""
     pages = [p for p in sorted(site.rglob("*.html")) if "playground" not in p.parts]
+    # Of six that are made the same way, of a thousand pieces each, one will do.
+    pages = [p for p in pages if "side-by-side" not in p.stem or p.stem.startswith("gaussian")]
     assert len(pages) > 30
     for page in pages:
         with subtests.test(page=str(page.relative_to(site))):

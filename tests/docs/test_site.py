@@ -113,6 +113,11 @@ def test_a_marked_line_is_still_the_line() -> None:
     assert html.count("<mark>") >= 2
 
 
+def test_the_space_in_front_of_a_line_is_its_indentation() -> None:
+    (pieces,) = sides.coloured('    """Words."""')
+    assert re.sub(r"<[^>]+>", "", sides.marked(pieces, [], 4)) == '"""Words."""'
+
+
 def test_like_lines_stand_beside_each_other() -> None:
     left = ["a = Adam(net_D.parameters(), lr)", "b = 1"]
     right = ["keras.Input((2,))", "a = Adam(lr, epsilon=1e-8)", "b = 1"]
