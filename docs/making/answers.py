@@ -84,7 +84,9 @@ def _share(value: float) -> str:
     """A relative difference as a share; nothing where nothing differs."""
     if value == 0:
         return "0"
-    return f"{value:.1%}" if value >= 1e-3 else f"{value:.0e}"
+    if value >= 10:
+        return f"{value:.0f} times"
+    return f"{value:.1%}" if value >= 5e-4 else f"{value:.0e}"
 
 
 def equilibrium_tests() -> str:

@@ -175,6 +175,22 @@ def test_relu_begins_as_it_did() -> None:
         assert rows["gradient"][0][0] == pytest.approx(was[slope]["gradient"][0][0], rel=0.05)
 
 
+def test_the_gradients_overlap_as_the_answer_says() -> None:
+    for name, slopes in read("relu")["figures"].items():
+        leaky, plain = ([curve[-1] for curve in rows["gradient"]] for rows in slopes.values())
+        assert max(min(leaky), min(plain)) < min(max(leaky), max(plain)), name
+
+
+def test_the_answer_on_the_equilibrium_is_what_was_measured() -> None:
+    """D guesses where a test still tells, and an exact G is left, less far at smaller rates."""
+    figures = read("equilibrium")["figures"]
+    usual = figures["tests"]["D_right"][equilibrium.USUAL]
+    assert abs(usual["median"] - 0.5) < 0.05
+    assert figures["tests"]["rejected"][equilibrium.USUAL]["mmd"][-1] > 0.5
+    ends = [figures["start"][name]["median"][-1] for name in (equilibrium.SLOW, equilibrium.USUAL)]
+    assert 0.005 < ends[0] < ends[1]
+
+
 def test_classes_are_those_of_the_digits() -> None:
     figures = read("classes")["figures"]
     labels = np.asarray(data.load("digits", ganref.recipe("dcgan"), 0).labels)
