@@ -2,7 +2,10 @@
 (() => {
   const ganref = (globalThis.ganref ??= {});
 
-  const BUDGET = 12; // milliseconds of training between two pictures, of the 16.7 at 60 Hz
+  // Milliseconds from one picture to the next at full speed: two of a screen's 60 Hz, with some left
+  // over. Training has what drawing leaves of them.
+  const FRAME = 30;
+  const LEAST = 8;
   const STAGE = 1800; // milliseconds of a stage in slow motion
   const CHECK = 2; // milliseconds of training between two looks at the clock, about
 
@@ -13,6 +16,7 @@
       this.playing = this.queued = this.dirty = false;
       this.chunk = 1; // steps between two looks at the clock
       this.drawn = 0; // pictures so far
+      this.cost = 0; // milliseconds that a picture takes, lately
       this.forget();
     }
 
@@ -54,7 +58,9 @@
       if (this.dirty) {
         this.dirty = false;
         this.count();
+        const before = performance.now();
         this.picture();
+        this.cost += 0.2 * (performance.now() - before - this.cost);
       }
       if (this.playing) this.queue();
     }
@@ -78,6 +84,7 @@
     steps(most) {
       const { session } = this;
       const start = performance.now();
+      const budget = Math.max(LEAST, FRAME - 1.5 * this.cost);
       let made = 0;
       for (;;) {
         const before = performance.now();
@@ -87,7 +94,7 @@
         const after = performance.now();
         if (after - before < CHECK / 2) this.chunk = Math.min(2 * this.chunk, 4096);
         else if (after - before > CHECK) this.chunk = Math.max(1, this.chunk >> 1);
-        if (made >= most || after - start > BUDGET || session.diverged) return made;
+        if (made >= most || after - start > budget || session.diverged) return made;
       }
     }
 

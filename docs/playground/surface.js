@@ -63,9 +63,10 @@
       for (let row = 0; row + 1 < size; row++) {
         for (let column = 0; column + 1 < size; column++) {
           const i = row * size + column;
+          const first = belief[i] > 0.5;
+          if (first === belief[i + 1] > 0.5 && first === belief[i + size] > 0.5
+            && first === belief[i + size + 1] > 0.5) continue; // as nearly everywhere
           const corners = [belief[i], belief[i + 1], belief[i + size + 1], belief[i + size]];
-          const above = corners.filter((b) => b > 0.5).length;
-          if (above === 0 || above === 4) continue;
           let pen = false;
           for (let k = 0; k < 4; k++) {
             const a = corners[k] - 0.5, b = corners[(k + 1) % 4] - 0.5;

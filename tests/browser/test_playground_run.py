@@ -13,6 +13,7 @@ from played import LOSSES, WEIGHTS, cases, differences, given
 from playground_page import Playground
 
 import ganref
+from docs.measure_playground import STEPS, cost
 from ganref import sample
 from ganref.data.points import modes
 from ganref.metrics import distances
@@ -215,9 +216,11 @@ def test_the_weights_are_a_checkpoint_of_ganref(
 
 
 def test_full_speed_is_fast_and_pictures_go_on(page: Playground) -> None:
-    """A bound that a busy machine keeps: `docs/measure_playground.py` has the figures."""
+    """20,000 steps in a second of the page's own processor time, whatever else runs here; and both
+    steps and pictures while it plays. `docs/measure_playground.py` has the figures by the clock."""
+    browser = page.browser
+    browser.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
+    assert cost(browser, STEPS, 5000) < 1 / 20_000
     page.open("speed=full&play=1")
-    page.wait("page.player.rate", 30)
-    rate = page.wait("page.player.rate && page.player.rate.steps > 2000 && page.player.rate", 30)
-    assert rate["pictures"] > 1
+    page.wait("page.player.drawn > 3 && page.session.steps > 1000", 60)
     page.click("play")
