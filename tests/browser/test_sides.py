@@ -57,7 +57,7 @@ def test_lines_that_differ_are_marked(browser: Any, site: Path) -> None:
     _open(browser, site, "?left=torch&right=tf")
     for lines in _sides(browser):
         kinds = {kind: [x for x in lines if kind in x[1]] for kind in ("same", "changed", "alone")}
-        assert all(len(found) > 2 for found in kinds.values())
+        assert all(kinds.values())
         assert not any(x[2] for x in kinds["same"])
         assert sum(x[2] > 0 for x in kinds["changed"]) > 0.8 * len(kinds["changed"])
     left, right = ({x[0]: x[4] for x in lines} for lines in _sides(browser))
