@@ -75,12 +75,12 @@ def kept(runs: Path, name: str, measure: Callable[[], Any]) -> Any:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def picture(source: Path, name: str) -> None:
-    """A picture as docs/results keeps it: with at most 128 colours, a third of the bytes."""
+def picture(source: Path, name: str, colours: int = 128) -> None:
+    """A picture as docs/results keeps it: with so few colours it has a third of the bytes."""
     from PIL import Image
 
     with Image.open(source) as image:
-        small = image.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+        small = image.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
     small.save(RESULTS / f"{name}.png", optimize=True)
 
 

@@ -21,7 +21,7 @@ from . import about, picture, trained, write
 SHORT = "--width 8 --batch-size 32 --lr 0.001 --epochs {} --backend torch"
 RUNS = {
     "gaussian": "--recipe gaussian",
-    "mlp": "--recipe mlp --width 64 --epochs 40 --backend torch",
+    "mlp": "--recipe mlp --epochs 100 --backend torch",
     "dcgan": "--recipe dcgan --width 16 --backend torch",
     "dcgan_nyu": f"--recipe dcgan-nyu {SHORT.format(6)}",
     "dcgan32": f"--recipe dcgan32 {SHORT.format(6)}",
@@ -47,7 +47,7 @@ def make(runs: Path, names: tuple[str, ...] = tuple(RUNS)) -> None:
             picture(where / "progress.png", f"losses-{name}")
         else:
             png = draw(runs, where, name)
-        picture(png, f"samples-{name}")
+        picture(png, f"samples-{name}", colours=48)
         write(f"samples-{name}", told, losses(where))
 
 
@@ -76,7 +76,7 @@ def draw(runs: Path, where: Path, name: str) -> Path:
     ways = {"running statistics": "", "batch statistics": " --batch-stats"}
     if not normalises(name):
         ways = {"": ""}
-    canvas = figure(4.3 * len(ways), 4.6 if len(ways) > 1 else 4.3)
+    canvas = figure(3.5 * len(ways), 3.8 if len(ways) > 1 else 3.5)
     panels = np.atleast_1d(canvas.subplots(1, len(ways)))
     for axes, (title, option) in zip(panels, ways.items(), strict=True):
         file = runs / f"{name}.npy"
