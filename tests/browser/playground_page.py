@@ -22,7 +22,7 @@ class Playground:
         self.browser.get("about:blank")  # otherwise another fragment would not load the page anew
         self.browser.get(f"{PAGE}{query}" + (f"#{address}" if address else ""))
         # The driver does not wait for a page that has changed its address while it was loading.
-        self.wait("page")
+        self.wait("!!page")
         return self
 
     def run(self, script: str, *args: Any) -> Any:
