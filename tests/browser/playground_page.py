@@ -21,10 +21,12 @@ class Playground:
     def open(self, address: str = "", query: str = "") -> Playground:
         self.browser.get("about:blank")  # otherwise another fragment would not load the page anew
         self.browser.get(f"{PAGE}{query}" + (f"#{address}" if address else ""))
+        # The driver does not wait for a page that has changed its address while it was loading.
+        self.wait("!!page")
         return self
 
     def run(self, script: str, *args: Any) -> Any:
-        return self.browser.execute_script(f"const page = ganref.page; {script}", *args)
+        return self.browser.execute_script(f"const page = window.ganref?.page; {script}", *args)
 
     def steps(self) -> int:
         return self.run("return page.session.steps")

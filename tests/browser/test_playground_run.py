@@ -109,7 +109,7 @@ def test_a_pretrained_start_is_ganref_s(page: Playground) -> None:
 def test_the_meter_of_collapse_is_ganref_s(page: Playground) -> None:
     """On the samples that the page has at that time, and it says it to everybody."""
     page.open("recipe=collapse&seed=2")
-    for steps in (0, 150, 450):
+    for steps in (0, 100, 200):
         page.run("for (let i = 0; i < arguments[0]; i++) page.session.step()", steps)
         page.run("page.meter.update(true)")
         samples = np.reshape(page.run("return [...page.meter.net.output]"), (-1, 2))
