@@ -15,10 +15,13 @@ import numpy as np
 from . import cli
 from .backend import BACKENDS
 from .draws import rng
-from .metrics.report import Result, cheap_metrics, evaluate_samples
-from .output import pictures, strict_json
+from .metrics.classes import ClassRow
+from .metrics.report import Result, cheap_metrics, classes_of, evaluate_samples
+from .output import pictures, shares, strict_json
 from .output.files import optional, results_in, write_atomically, written
 from .training.checkpoint import Checkpoint
+
+BARS = "classes.png"
 
 __all__ = ["Result", "as_json", "cheap_metrics", "evaluate_samples", "main", "table"]
 
@@ -60,6 +63,16 @@ def table(results: list[Result]) -> str:
     return "\n".join(lines)
 
 
+def class_table(rows: list[ClassRow]) -> str:
+    """The classes as lines for a terminal, the one with the least share of what it should have
+    first."""
+    lines = [f"{'class':<17} samples  of the data  confidence"]
+    for row in sorted(rows, key=lambda row: row.share / max(row.data_share, 1e-12)):
+        sure = "-" if row.confidence is None else f"{row.confidence:.2f}"
+        lines.append(f"{row.name:<17} {row.share:<8.1%} {row.data_share:<12.1%} {sure}")
+    return "\n".join(lines)
+
+
 def as_json(results: list[Result]) -> list[dict[str, Any]]:
     """The results as `evaluation.json` holds them."""
     return [dataclasses.asdict(result) for result in results]
@@ -83,6 +96,9 @@ def _evaluate(args: argparse.Namespace, checkpoint: Checkpoint, out: Path) -> No
     results = evaluate_samples(recipe, dataset, samples, args.seed, inception=args.inception)
     print(f"{args.num:,} samples of {recipe.name} at step {checkpoint.step:,}, on {dataset.name}")
     print(table(results))
+    rows = classes_of(recipe, dataset, samples, args.seed)
+    if rows:
+        print(class_table(rows))
     report = {
         "recipe": recipe.name,
         "step": checkpoint.step,
@@ -92,14 +108,19 @@ def _evaluate(args: argparse.Namespace, checkpoint: Checkpoint, out: Path) -> No
         "seed": args.seed,
         "ema": args.ema,
         "results": as_json(results),
+        "classes": [dataclasses.asdict(row) for row in rows],
     }
-    text, picture = out / "evaluation.json", out / "evaluation.png"
+    text, picture, bars = (out / name for name in ("evaluation.json", "evaluation.png", BARS))
     write_atomically(text, strict_json.dumps(report, indent=1).encode())
     with optional(picture.name):
         picture.unlink(missing_ok=True)
         shown = dataset.batch(np.arange(min(len(dataset), 1000 if samples.ndim == 2 else 64)))
         pictures.beside(picture, samples[: len(shown)], shown, recipe.name)
-    print(written(text, picture))
+    with optional(bars.name):
+        bars.unlink(missing_ok=True)
+        if rows:
+            shares.classes(bars, rows, f"{recipe.name} on {dataset.name}")
+    print(written(text, picture, bars))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 Each has `run(setup, ...)`, which measures and returns the figures as JSON holds them;
 `finding(figures)`, the words that follow from them and from nothing else; and
-`draw(path, figures)`, the picture. Everything runs through the public contract of a backend.
+`draw(path, figures)`, the picture. `QUICK` is what `run` takes to end within a minute, `GIVEN_UP`
+what that costs, in words. Everything runs through the public contract of a backend.
 """
 
 from __future__ import annotations

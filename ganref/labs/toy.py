@@ -104,9 +104,9 @@ def _follow(
         if rest:
             continue
         for name, gan in gans.items():
-            curves[name].append(_toy_distance(gan))
+            curves[name].append(exact_distance(gan))
             looks[name] += [_look(gan, points) for end in ends if end == epoch]
-        curves[AVERAGE].append(_toy_distance(gans[PLAIN], ema=True))
+        curves[AVERAGE].append(exact_distance(gans[PLAIN], ema=True))
     noticed = {name: watch.first_step("saturation") for name, watch in watches.items()}
     return Course(curves, looks, noticed)
 
@@ -138,7 +138,7 @@ def _median_looks(seeds: list[list[dict[str, float]]]) -> dict[str, list[float |
     }
 
 
-def _toy_distance(gan: GAN, ema: bool = False) -> float:
+def exact_distance(gan: GAN, ema: bool = False) -> float:
     """The exact distance of what G makes, infinite if it has diverged: G is linear, so three points
     tell all of it."""
     dim = gan.recipe.latent_dim

@@ -12,7 +12,7 @@ from ..data import Dataset
 from ..draws.rng import EVALUATION, Stream
 from ..spec.errors import DoesNotApply
 from ..spec.schema import Recipe
-from . import distances, features
+from . import classes, distances, features
 
 # Kernel matrices and the nets of the two-sample tests grow with the rows they see.
 TEST_ROWS, TEST_NUMBERS = 2000, 2**23
@@ -83,6 +83,11 @@ class Case:
     def classifier(self) -> features.Classifier:
         """The data's own classifier: of one seed, so that runs compare."""
         return features.classifier(self.dataset)
+
+    @cached_property
+    def class_rows(self) -> list[classes.ClassRow]:
+        """The classes of the samples, as the data's own classifier tells them."""
+        return classes.class_rows(self.classifier, self.dataset, self.comparable)
 
     @cached_property
     def features(self) -> tuple[np.ndarray, np.ndarray, str]:

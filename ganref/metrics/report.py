@@ -14,6 +14,7 @@ from ..spec.errors import DoesNotApply, UserError
 from ..spec.schema import Recipe
 from . import distances, fidelity, inception, two_sample
 from .case import FEATURE_ROWS, Case, Result
+from .classes import ClassRow, class_distance
 
 FEWEST_COPIES = 20  # samples: the test's normal interval means nothing for fewer
 
@@ -81,12 +82,14 @@ def _precision_recall(case: Case, generator: np.random.Generator) -> Iterable[Re
 
 
 def _classes(case: Case, generator: np.random.Generator) -> Iterable[Result]:
-    judge = case.classifier
-    labels, confidence = judge.classify(case.comparable)
-    share = (labels[:, None] == judge.classes).mean(axis=0)
-    shares = ", ".join(f"{c}: {s:.1%}" for c, s in zip(judge.classes, share, strict=True))
+    judge, rows = case.classifier, case.class_rows
+    _, confidence = judge.classify(case.comparable)
+    share = np.array([row.share for row in rows])
+    shares = ", ".join(f"{row.name}: {row.share:.1%}" for row in rows)
     yield Result("classes_found", float((share >= 0.01).sum()), note=f"at least 1% each; {shares}")
     yield Result("rarest_class", float(share.min()), note="the smallest class's share")
+    note = "0 is the data's shares; so much of the samples is of a class that has enough of them"
+    yield Result("class_distance", class_distance(rows), note=note)
     error = 1.96 * float(confidence.std()) / len(confidence) ** 0.5
     mean = float(confidence.mean())
     note = f"a classifier with {judge.accuracy:.1%} of {judge.held_out:,} held-out images right"
@@ -131,7 +134,11 @@ GROUPS = (
     Group(("frechet_distance",), "Heusel et al. 2017", _frechet),
     Group(("kernel_distance",), "Bińkowski et al. 2018", _kernel),
     Group(("precision", "recall"), "Kynkäänniemi et al. 2019", _precision_recall),
-    Group(("classes_found", "rarest_class", "confidence"), "Guo et al. 2017", _classes),
+    Group(
+        ("classes_found", "rarest_class", "class_distance", "confidence"),
+        "Guo et al. 2017",
+        _classes,
+    ),
     Group(("copying", "copying_p"), "Meehan et al. 2020", _copying),
     Group(("fid", "kid"), "Heusel et al. 2017; Bińkowski et al. 2018", _inception),
 )
@@ -166,6 +173,17 @@ def evaluate_samples(
             continue
         results += _attempt(case, group, number)
     return results
+
+
+def classes_of(
+    recipe: Recipe, dataset: Dataset, samples: np.ndarray, seed: int = 0
+) -> list[ClassRow]:
+    """A row for each class of the data, of samples as `evaluate_samples` takes them; none where the
+    classes cannot be told, which the metrics say in words."""
+    case = Case(recipe, dataset, np.asarray(samples), seed)
+    with contextlib.suppress(UserError):
+        return [] if case.diverged else case.class_rows
+    return []
 
 
 def _attempt(case: Case, group: Group, number: int) -> list[Result]:

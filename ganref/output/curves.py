@@ -13,6 +13,9 @@ from ..spec.steps import Trace
 from .canvas import BLUE, GREY, ORANGE, colours, figure, plain, save
 from .pictures import show_samples
 
+LETTERS = 18  # points: read from the back of a room
+PANELS = ("losses", "parameters")
+
 
 @plain()
 def progress(
@@ -46,34 +49,78 @@ def progress(
 
 @plain()
 def comparison(path: Path, report: dict[str, Any]) -> None:
-    """The loss curves of all backends over each other, and below them the largest difference of
-    losses and of parameters for each pair, on a logarithmic scale with the losses' tolerance."""
-    names = report["backends"]
-    canvas = figure(7 if len(names) < 5 else 10, 8.4)
-    above, below = canvas.subplots(2, 1, sharex=True)
-    widths = np.linspace(5, 1.2, len(names))  # the thick ones show under the thin
-    for colour, width, name in zip(colours(len(names)), widths, names, strict=True):
-        for loss, style in (("loss_D", "-"), ("loss_G", "--")):
-            values = report["losses"][name][loss]
-            steps = np.arange(1, len(values) + 1)
-            above.plot(steps, values, style, color=colour, lw=width, label=f"{name} {loss}")
-    above.set(ylabel="loss", title=f"{report['recipe']}, {report['dtype']}")
-    pairs = report["pairs"]
-    for colour, pair in zip(colours(len(pairs)), pairs, strict=True):
-        for kind, style in (("losses", "-"), ("parameters", ":")):
-            values = np.maximum(pair["worst"][kind], 1e-18)
-            label = f"{' - '.join(pair['pair'])}, {kind}"
-            below.semilogy(np.arange(1, len(values) + 1), values, style, color=colour, label=label)
-    allowed = [np.nan if t is None else t for t in report["tolerances"]["losses"]]
-    steps = np.arange(1, len(allowed) + 1)
-    below.semilogy(steps, allowed, color="black", lw=2, label="tolerance of the losses")
-    below.set(xlabel="step", ylabel="largest relative difference")
-    for axes in (above, below):
-        if len(names) < 5:
-            axes.legend(ncols=2, fontsize=7)
-        else:  # more lines than the axes have room for
-            axes.legend(fontsize=6, loc="center left", bbox_to_anchor=(1, 0.5))
+    """How far each backend is from the reference, by step: its losses left, its parameters right,
+    on logarithmic axes between the machine's epsilon and what is promised.
+
+    The reference is NumPy where it takes part, else the first backend. Made to be projected: one
+    colour and one line a backend, large letters, names beside the lines and none over them.
+    """
+    reference, others = _against(report)
+    canvas = figure(15, 7.5)
+    panels = canvas.subplots(1, 2, sharey=True)
+    for axes, kind in zip(panels, PANELS, strict=True):
+        _distances(axes, report, others, kind)
+    canvas.supylabel(f"largest relative difference to {reference}", size=LETTERS)
+    forced = ", each from the reference's state" if report["teacher_forced"] else ""
+    tab = "" if report["tab"] == "aligned" else f" ({report['tab']} tab)"
+    canvas.suptitle(
+        f"{report['recipe']}{tab}: {report['steps']:,} steps in {report['dtype']}{forced}",
+        size=LETTERS + 4,
+    )
+    handles, names = panels[0].get_legend_handles_labels()
+    canvas.legend(
+        handles, names, loc="outside lower center", ncols=len(names), fontsize=LETTERS + 2,
+        frameon=False,
+    )  # fmt: skip
     save(path, canvas)
+
+
+def _against(report: dict[str, Any]) -> tuple[str, dict[str, dict[str, list[float]]]]:
+    """(the reference; of every other backend, its worst differences to it by kind and step)."""
+    reference = "numpy" if "numpy" in report["backends"] else report["backends"][0]
+    others = {}
+    for pair in report["pairs"]:
+        if reference in pair["pair"]:
+            (name,) = (name for name in pair["pair"] if name != reference)
+            others[name] = pair["worst"]
+    return reference, others
+
+
+def _distances(
+    axes: Any, report: dict[str, Any], others: dict[str, dict[str, list[float]]], kind: str
+) -> None:
+    """One panel of `comparison`."""
+    epsilon = float(np.finfo(report["dtype"]).eps)
+    every = (worst[panel] for worst in others.values() for panel in PANELS)
+    known = np.concatenate([np.array(values, float) for values in every])
+    # A logarithm has no 0: what is equal bit for bit is drawn on a floor of its own.
+    floor = known[known > 0].min(initial=epsilon) / 10
+    for colour, (name, worst) in zip(colours(len(others)), others.items(), strict=True):
+        values = np.maximum(np.array(worst[kind], float), floor)
+        mark = "o" if len(values) <= 30 else ""
+        axes.semilogy(
+            np.arange(1, len(values) + 1), values, mark + "-", color=colour, lw=3, ms=8, label=name
+        )
+    axes.axhline(epsilon, color=GREY, lw=2.5, ls="--")
+    _beside(axes, epsilon, "machine\nepsilon", GREY)
+    allowed = np.array([np.nan if t is None else t for t in report["tolerances"][kind]], float)
+    axes.semilogy(np.arange(1, len(allowed) + 1), allowed, "-k", lw=2.5)
+    for level in np.unique(allowed[np.isfinite(allowed)]):
+        _beside(axes, float(level), f"promised\n{level:g}", "black")
+    if (known == 0).any():
+        axes.axhline(floor, color=GREY, lw=1, ls=":")
+        _beside(axes, floor, "equal", GREY)
+    axes.set_title(kind, size=LETTERS + 2)
+    axes.set_xlabel("step", size=LETTERS)
+    axes.tick_params(labelsize=LETTERS - 2)
+
+
+def _beside(axes: Any, height: float, words: str, colour: str) -> None:
+    """The name of a horizontal line, right of the axes, where no curve runs."""
+    axes.annotate(
+        words, (1.02, height), xycoords=("axes fraction", "data"), va="center", color=colour,
+        size=LETTERS - 2, annotation_clip=False,
+    )  # fmt: skip
 
 
 def _curve(axes: Any, values: np.ndarray, name: str, colour: str) -> None:

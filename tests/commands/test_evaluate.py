@@ -121,6 +121,23 @@ def test_too_few_images(tmp_path: Path) -> None:
         assert found[name]["value"] is not None, name
 
 
+def test_every_class_has_a_row_and_a_bar(
+    tmp_path: Path, capsys: pytest.CaptureFixture, toy: Path
+) -> None:
+    run = untrained(tmp_path / "run", MLP, "digits")
+    assert evaluate.main([str(run), "--num", "40"]) == 0
+    rows = json.loads((run / "evaluation.json").read_text())["classes"]
+    assert [row["name"] for row in rows] == [str(c) for c in range(10)]
+    assert sum(row["share"] for row in rows) == pytest.approx(1)
+    assert sum(row["data_share"] for row in rows) == pytest.approx(1)
+    printed = capsys.readouterr().out
+    assert "of the data  confidence" in printed and str(run / "classes.png") in printed
+    assert (run / "classes.png").read_bytes()[:4] == b"\x89PNG"
+    assert evaluate.main([str(toy), "--num", "40", "--out", str(run)]) == 0
+    assert json.loads((run / "evaluation.json").read_text())["classes"] == []
+    assert not (run / "classes.png").exists()  # what was of another run is gone
+
+
 @pytest.mark.parametrize("chosen, name", [(TOY, "gaussian"), (MLP, "digits")])
 def test_samples_that_are_not_finite(tmp_path: Path, chosen: Recipe, name: str) -> None:
     """Weights that float32 holds, samples that it does not."""

@@ -13,6 +13,7 @@ import ganref
 from ganref import lab
 from ganref.labs import Setup, collapse, dirac, fresh_state, oscillation, toy, toy_words, vanishing
 from ganref.spec import UserError
+from ganref.training import detectors
 
 # The vanishing gradient.
 
@@ -97,6 +98,11 @@ def test_the_words_on_collapse_follow_the_figures() -> None:
     assert "No remedy" in collapse.finding(partly) and "not reliable" in collapse.finding(partly)
     healthy = arms(plain=[3] * 4 + [8] * 6, r1=[8] * 10)
     assert not healthy["holds"] and "did not collapse" in collapse.finding(healthy)
+    assert "at least 9 of 10 seeds" in collapse.finding(cured)
+    few = arms(plain=[3] * 3, r1=[8] * 3) | {"seeds": [0, 1, 2]}
+    assert "covers all 8 in all of 3 seeds" in collapse.finding(few)
+    assert "the detector noticed a collapse in 0" in collapse.finding(few)
+    assert "the detector has not looked yet" in collapse.finding(few | {"steps": 1500})
     assert "no gradient" in collapse.finding(cured | {"code": 1})
     assert "no gradient" not in collapse.finding(cured)
 
@@ -240,6 +246,36 @@ def test_a_lab_leaves_words_figures_and_a_picture(
     assert "\n" not in written["finding"] and len(written["finding"]) > 200
     assert (out / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
     assert (out / f"{name}.png").stat().st_size > 20_000
+
+
+@pytest.mark.parametrize("name", lab.LABS)
+def test_quick_asks_for_less_and_says_so(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    module, asked = lab.LABS[name], []
+    monkeypatch.setattr(module, "run", lambda setup, **sizes: asked.append(sizes) or {"seeds": []})
+    monkeypatch.setattr(module, "finding", lambda figures: "Words.")
+    monkeypatch.setattr(module, "draw", lambda path, figures: path.write_bytes(b""))
+    for options in ([], ["--quick"]):
+        assert lab.main([name, "--out", str(tmp_path), "--quiet", *options]) == 0
+        written = json.loads((tmp_path / f"{name}.json").read_text())
+        assert written["quick"] is bool(options)
+        told = f"Words. {module.GIVEN_UP}" if options else "Words."
+        assert written["finding"] == told and told in capsys.readouterr().out
+    assert asked == [{}, module.QUICK]
+
+
+def test_what_quick_gives_up_is_what_it_leaves_out() -> None:
+    """The numbers in the words are the lab's own."""
+    words, sizes = collapse.GIVEN_UP, collapse.QUICK
+    assert f"{sizes['seeds']} seeds of {collapse.SEEDS}" in words
+    assert f"{sizes['steps']:,} steps of {collapse.STEPS:,}" in words
+    between = detectors.EVERY * detectors.RARELY
+    assert sizes["steps"] < between and f"looks every {between:,} steps" in words
+    words, sizes = oscillation.GIVEN_UP, oscillation.QUICK
+    assert f"{sizes['epochs']} epochs of {toy.EPOCHS:,}" in words
+    assert f"{sizes['seeds']} seeds of {toy.SEEDS}" in words
+    assert vanishing.QUICK == {} and "nothing was left out" in vanishing.GIVEN_UP
 
 
 @pytest.mark.parametrize(

@@ -282,6 +282,31 @@ def test_one_class_alone_is_seen(digits: Dataset, judge: features.Classifier) ->
     assert found["mmd_p"] == 0.001
 
 
+def test_every_class_has_its_share(digits: Dataset) -> None:
+    """Of real images, where the classes are known: threes and twice as many sevens."""
+    chosen = [digits.array[digits.labels == c][:50] for c in (3, 7, 7)]
+    rows = report.classes_of(recipe("mlp"), digits, np.concatenate(chosen))
+    assert [row.name for row in rows] == [str(c) for c in range(10)]
+    for c, row in enumerate(rows):
+        expected = {3: 1 / 3, 7: 2 / 3}.get(c, 0)
+        assert row.share == pytest.approx(expected, abs=0.02)  # the classifier errs in 1 of 50
+        assert row.interval[0] <= row.share <= row.interval[1] and row.interval[1] > 0
+        assert row.data_share == (digits.labels == c).mean()
+        assert row.confidence is None if not row.share else 0.5 < row.confidence <= 1
+    apart = sum(abs(row.share - row.data_share) for row in rows) / 2
+    results = report.evaluate_samples(recipe("mlp"), digits, np.concatenate(chosen))
+    assert {r.name: r.value for r in results}["class_distance"] == pytest.approx(apart)
+    assert apart == pytest.approx(0.8, abs=0.05)
+    assert report.classes_of(recipe("mlp"), Dataset("folder", digits.array), chosen[0]) == []
+
+
+def test_classes_have_their_names(digits: Dataset) -> None:
+    words = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    named = Dataset("digits", digits.array, digits.labels, classes=words)
+    rows = report.classes_of(recipe("mlp"), named, digits.array[:50])
+    assert [row.name for row in rows] == list(words)
+
+
 def test_unlabelled_images_use_principal_components(digits: Dataset) -> None:
     plain = Dataset("folder", digits.array[::2])
     held_out = digits.array[1::2]

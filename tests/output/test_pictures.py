@@ -6,6 +6,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,23 +68,71 @@ def _report(count: int) -> dict:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("count", [2, 4, 6])
-def test_every_backend_has_a_curve(
-    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    drawn = []
+def _drawn(monkeypatch: pytest.MonkeyPatch, report: dict) -> Any:
+    """The figure of a comparison."""
+    drawn: list[Any] = []
     monkeypatch.setattr(curves, "save", lambda path, picture: drawn.append(picture))
+    curves.comparison(Path("compare.png"), report)
+    return drawn[0]
+
+
+@pytest.mark.parametrize("count", [2, 4, 6])
+def test_every_backend_has_one_line_and_colour(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     report = _report(count)
-    curves.comparison(tmp_path / "compare.png", report)
-    above, below = drawn[0].axes
-    assert len(above.lines) == 2 * count
-    assert len({line.get_color() for line in above.lines}) == count
-    pairs = count * (count - 1) // 2
-    assert len(below.lines) == 2 * pairs + 1
-    assert len({line.get_color() for line in below.lines}) == pairs + 1
     rows = table(report).splitlines()
-    assert len(rows) == 2 + pairs + 1
+    assert len(rows) == 2 + len(report["pairs"]) + 1
     assert len({row.index("1.0e-12") for row in rows[2:-1]}) == 1  # columns line up
+    for i, pair in enumerate(report["pairs"]):
+        pair["worst"] |= {"losses": [i + 1.0] * 3, "parameters": [i + 100.0] * 3}
+    picture = _drawn(monkeypatch, report)
+    (legend,) = picture.legends
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == report["backends"][1:]
+    for axes, kind in zip(picture.axes, ("losses", "parameters"), strict=True):
+        assert axes.get_title() == kind and axes.get_yscale() == "log" and not axes.get_legend()
+        lines = {line.get_label(): line for line in axes.lines if line.get_label() in names}
+        assert list(lines) == names and len({line.get_color() for line in lines.values()}) == len(
+            names
+        )
+        for name, line in lines.items():
+            worst = next(p["worst"] for p in report["pairs"] if p["pair"] == ["backend0", name])
+            assert line.get_ydata().tolist() == worst[kind]
+    assert picture.get_supylabel().endswith("to backend0")
+
+
+def test_numpy_is_the_reference_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = json.loads(json.dumps(_report(3)).replace("backend1", "numpy"))
+    picture = _drawn(monkeypatch, report)
+    assert picture.get_supylabel().endswith("to numpy")
+    assert [t.get_text() for t in picture.legends[0].get_texts()] == ["backend0", "backend2"]
+
+
+@pytest.mark.parametrize("dtype, epsilon", [("float64", 2**-52), ("float32", 2**-23)])
+def test_epsilon_and_promise_are_named_lines(
+    dtype: str, epsilon: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = _report(3) | {"dtype": dtype}
+    report["tolerances"]["parameters"] = [1e-9, 1e-9, None]
+    report["pairs"][0]["worst"]["losses"] = [0, 1e-12, 1e-12]  # equal bit for bit at first
+    losses, parameters = _drawn(monkeypatch, report).axes
+    for axes in (losses, parameters):
+        named = {text.get_text(): text for text in axes.texts}
+        drawn = {float(line.get_ydata()[0]) for line in axes.lines}
+        for words, height in (("machine\nepsilon", epsilon), ("promised\n1e-09", 1e-9)):
+            assert named[words].xy[1] == height and height in drawn
+        assert all(text.xy[0] > 1 for text in axes.texts)  # beside the axes, not over lines
+    assert "equal" in [text.get_text() for text in losses.texts]
+    (promise,) = (line for line in parameters.lines if line.get_ydata()[0] == 1e-9)
+    assert np.isnan(promise.get_ydata()[2])  # what is not promised has no line
+
+
+def test_a_backend_that_died_leaves_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = _report(3)
+    for pair in report["pairs"]:
+        if "backend2" in pair["pair"]:
+            pair["worst"] = {kind: [] for kind in KINDS}
+    for axes in _drawn(monkeypatch, report).axes:
+        assert {len(line.get_xdata()) for line in axes.lines[:2]} == {3, 0}
 
 
 def test_six_curves_are_a_picture(tmp_path: Path) -> None:

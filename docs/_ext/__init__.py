@@ -1,0 +1,1 @@
+"""What this site has of its own: recipes, mathematics, languages."""
