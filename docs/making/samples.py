@@ -21,7 +21,7 @@ from . import about, picture, trained, write
 SHORT = "--width 8 --batch-size 32 --lr 0.001 --epochs {} --backend torch"
 RUNS = {
     "gaussian": "--recipe gaussian",
-    "mlp": "--recipe mlp --epochs 100 --backend torch",
+    "mlp": "--recipe mlp --width 64 --epochs 40 --backend torch",
     "dcgan": "--recipe dcgan --width 16 --backend torch",
     "dcgan_nyu": f"--recipe dcgan-nyu {SHORT.format(6)}",
     "dcgan32": f"--recipe dcgan32 {SHORT.format(6)}",
