@@ -24,7 +24,6 @@ from ganref.data.points import MIXTURE_SIZE, A, B, modes
 from ganref.draws.batches import Source, plan
 from ganref.labs import collapse
 from ganref.spec import TABS, Recipe, UserError, with_tab
-from ganref.spec.losses import Loss
 from ganref.spec.networks import Network
 from ganref.spec.serial import to_dict
 
@@ -84,21 +83,10 @@ def _entry(recipe: Recipe) -> dict[str, Any]:
     return {
         "tabs": {tab: to_dict(changed) for tab, changed in tabs(recipe).items()},
         "losses": {name: to_dict(changed)["loss"] for name, changed in losses.items()},
-        "optimum": {name: _optimum(changed.loss) for name, changed in losses.items()},
+        "optimum": {name: changed.loss.optimum for name, changed in losses.items()},
         "generator": layers(recipe.generator),
         "discriminator": layers(recipe.discriminator),
     }
-
-
-def _optimum(loss: Loss) -> tuple[float, str]:
-    """L_D per example where D scores all alike, and can do no better, and its label: the least over
-    a grid of outputs, since `loss.optimum` is for a halved cross-entropy."""
-    outputs = np.linspace(-1, 1, 2001)
-    least = loss.scale_D * float(loss.terms_D(outputs, outputs).min())
-    label = (
-        loss.optimum[1] if loss.optimum and np.isclose(loss.optimum[0], least) else f"{least:.2f}"
-    )
-    return round(least, 9), label
 
 
 def layers(network: Network) -> list[dict[str, Any]]:

@@ -36,6 +36,11 @@ def sigmoid(o: np.ndarray) -> np.ndarray:
     return np.exp(-softplus(-o))
 
 
+def entropy(p: float) -> float:
+    """-p log p - (1 - p) log(1 - p) of a probability in (0, 1)."""
+    return float(-p * np.log(p) - (1 - p) * np.log1p(-p))
+
+
 def bce(o: np.ndarray, label: float) -> np.ndarray:
     """-label log D - (1 - label) log(1 - D) on logits (d2l.ai, "Generative Adversarial Networks",
     first equation).

@@ -14,14 +14,13 @@ Mescheder, Geiger and Nowozin 2018 (R1).
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from .errors import UserError
-from .formulas import bce, sigmoid
+from .formulas import bce, entropy, sigmoid
 
 
 @dataclass(frozen=True)
@@ -143,11 +142,8 @@ class BinaryCrossEntropy(Loss):
 
     @property
     def optimum(self) -> tuple[float, str]:
-        share = self.real_label / 2  # what D says of every example
-        entropy = -share * math.log(share) - (1 - share) * math.log(1 - share)
-        words = {1.0: "ln 2", 2.0: "2 ln 2"} if self.real_label == 1 else {}
-        lowest, times = 2 * self.scale_D * entropy, 2 * self.scale_D
-        return lowest, words.get(times, f"{lowest:.3g}")
+        lowest = 2 * self.scale_D * entropy(self.real_label / 2)  # D of every example
+        return lowest, f"{lowest / np.log(2):.3g} ln 2".removeprefix("1 ")
 
     @property
     def against_saturation(self) -> tuple[str, str]:
