@@ -151,14 +151,18 @@ class TensorFlow(NumPy):
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        before = self.keras.config.floatx()
-        self.keras.config.set_floatx(self.dtype)
+        # Keras keeps the policy that it first made of floatx.
+        config = self.keras.config
+        before = config.floatx(), config.dtype_policy()
+        config.set_floatx(self.dtype)
+        config.set_dtype_policy(self.dtype)
         self.tf.config.run_functions_eagerly(self.eager)
         try:
             with self.tf.device(self.device.replace("cpu", "/CPU:0").replace("cuda", "/GPU")):
                 yield
         finally:
-            self.keras.config.set_floatx(before)
+            config.set_floatx(before[0])
+            config.set_dtype_policy(before[1])
             self.tf.config.run_functions_eagerly(False)
 
     def tensor(self, array: np.ndarray) -> Any:

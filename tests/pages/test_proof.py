@@ -15,7 +15,7 @@ from conftest import TOLD
 from subjects import PAGES, driver, loaded, recipe_of, small, source
 
 import ganref
-from benchmarks.pages.drivers import Weights
+from benchmarks.pages.drivers import DRIVERS, Weights
 from benchmarks.pages.training import PageGAN
 from ganref.spec import Network
 from ganref.spec.layers import BatchNorm, Reshape
@@ -30,6 +30,17 @@ def _run(name: str, page: ModuleType, steps: int) -> tuple[np.ndarray, Weights]:
     gan = PageGAN(page, driver(name), recipe, ganref.initial_weights(recipe))
     (X, Z), more = draws(recipe, steps)
     return np.stack(gan.train_steps(X, Z, **more), 1), gan.weights()
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("mlp")])
+def test_a_page_has_the_precision_that_it_is_given(name: str) -> None:
+    """Whatever was made before it: frameworks remember what was their default once."""
+    recipe = small(name)
+    weights = ganref.initial_weights(recipe)
+    for dtype in ("float32", "float64", "float32"):
+        driven = DRIVERS[name.rpartition("_")[2]](dtype)
+        gan = PageGAN(loaded(name, source(name)), driven, recipe, weights)
+        assert {tensor.dtype.name for tensor in gan.weights().values()} == {dtype}
 
 
 @cache
