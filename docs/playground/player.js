@@ -4,7 +4,7 @@
 
   // Milliseconds from one picture to the next at full speed: two of a screen's 60 Hz, with some left
   // over. Training has what drawing leaves of them.
-  const FRAME = 30;
+  const FRAME = 20;
   const LEAST = 8;
   const STAGE = 1800; // milliseconds of a stage in slow motion
   const CHECK = 2; // milliseconds of training between two looks at the clock, about
