@@ -27,9 +27,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("lab", choices=tuple(LABS), help="the experiment")
     p.add_argument("--backend", default="numpy", help=f"one of {', '.join(BACKENDS)}")
     p.add_argument("--seed", type=cli.SEED, default=0, help="of every draw (default 0)")
-    p.add_argument(
-        "--quick", action="store_true", help="within a minute, for a lesson; says what it gives up"
-    )
+    p.add_argument("--quick", action="store_true", help="for a lesson; says what it gives up")
     p.add_argument("--out", type=cli.path, help="for the JSON and the picture (default lab/<name>)")
     p.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:i (default auto)")
     p.add_argument("--dtype", default="float32", help="float32 (default) or float64")

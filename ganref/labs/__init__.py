@@ -2,7 +2,7 @@
 
 Each has `run(setup, ...)`, which measures and returns the figures as JSON holds them;
 `finding(figures)`, the words that follow from them and from nothing else; and
-`draw(path, figures)`, the picture. `QUICK` is what `run` takes to end within a minute, `GIVEN_UP`
+`draw(path, figures)`, the picture. `QUICK` is what `run` takes to fit a lesson, `GIVEN_UP`
 what that costs, in words. Everything runs through the public contract of a backend.
 """
 
