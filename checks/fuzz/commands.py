@@ -49,7 +49,9 @@ class Commands:
             "teacher_forced": False, "died": {}, "agrees": True, "backends": [],
             "tolerances": {kind: [] for kind in compare.KINDS},
         }  # fmt: skip
-        found = SimpleNamespace(run=lambda _: {}, finding=lambda _: "found", draw=lambda *_: None)
+        found = SimpleNamespace(
+            run=lambda _: {}, finding=lambda _: "found", draw=lambda *_: None, QUICK={}, GIVEN_UP=""
+        )
         stubs: list[tuple[Any, str, Any]] = [
             (train.loop, "train", lambda *_, **__: row),
             (compare, "compare", lambda *_, **__: report),
