@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import time
 from pathlib import Path
 from typing import Any
+
+from docs.browser import chromium
 
 PAGE = Path(__file__).parent / "playground" / "index.html"
 RECIPES = ("gaussian", "collapse", "ring")
@@ -22,28 +23,6 @@ STEPS = "const {session} = ganref.page; for (let i = 0; i < arguments[0]; i++) s
 # A picture with a new heat map, as a frame draws it.
 PICTURES = "for (let i = 0; i < arguments[0]; i++) ganref.page.player.picture();"
 COUNTS = "return [ganref.page.session.steps, ganref.page.player.drawn, performance.now()]"
-
-
-def chromium(width: int = 1280, height: int = 800) -> Any:
-    """A Chromium without a window. Raises SystemExit if there is none."""
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not program or not driver:
-        raise SystemExit(
-            "needs chromium and chromedriver: apt-get install chromium chromium-driver"
-        )
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    for flag in (
-        "headless=new",
-        "no-sandbox",
-        "disable-dev-shm-usage",
-        f"window-size={width},{height}",
-    ):
-        options.add_argument(f"--{flag}")
-    return webdriver.Chrome(options, Service(driver))
 
 
 def processor(browser: Any) -> float:
@@ -89,7 +68,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--recipes", nargs="*", default=RECIPES, choices=RECIPES)
     args = parser.parse_args()
-    browser = chromium()
+    browser = chromium(1280, 800)
     try:
         for recipe in args.recipes:
             for _ in range(args.runs):

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import base64
-import shutil
 from pathlib import Path
 
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
-
+from docs.browser import chromium
 from docs.build import SITE
 
 PICTURE = Path(__file__).parent / "images" / "side-by-side.png"
@@ -27,11 +24,7 @@ return [top, end];
 
 def main() -> None:
     """Draw it."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or ""
-    for flag in ("headless=new", "no-sandbox", "hide-scrollbars", "window-size=1180,900"):
-        options.add_argument(f"--{flag}")
-    driver = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
+    driver = chromium(1180, 900, "hide-scrollbars")
     try:
         driver.get(f"{PAGE.as_uri()}?left=torch&right=tf")
         top, end = driver.execute_script(ALONE, FIRST, LAST)

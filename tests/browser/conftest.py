@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
@@ -18,9 +17,10 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from docs.browser import chromium
+
 ROOT = Path(__file__).parents[2]
 AXE = "axe-core@4.14.1"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SECONDS = 600
 # What a page may ask for: files of the site, and what it has made itself.
 AT_HOME = ("file:", "data:", "blob:", "about:", "chrome:")
@@ -77,20 +77,10 @@ def axe(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def driver() -> Iterator[Driver]:
     """Chromium without a window, 1400 by 900."""
-    chromium = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    chromedriver = shutil.which("chromedriver")
-    if not chromium or not chromedriver:
-        pytest.skip("needs a browser: apt-get install chromium chromium-driver")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    flags = "headless=new no-sandbox disable-dev-shm-usage disable-background-networking"
-    for flag in [*flags.split(), "window-size=1400,900", "hide-scrollbars"]:
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = webdriver.Chrome(options, Service(chromedriver))
+    try:
+        chrome = chromium(1400, 900, "disable-background-networking", "hide-scrollbars", logs=True)
+    except FileNotFoundError as missing:
+        pytest.skip(str(missing))
     # A busy machine is no reason to give up.
     chrome.command_executor.client_config.timeout = SECONDS
     chrome.set_script_timeout(SECONDS)

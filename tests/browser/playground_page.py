@@ -21,8 +21,6 @@ class Playground:
     def open(self, address: str = "", query: str = "") -> Playground:
         self.browser.get("about:blank")  # otherwise another fragment would not load the page anew
         self.browser.get(f"{PAGE}{query}" + (f"#{address}" if address else ""))
-        # The driver does not wait for a page that has changed its address while it was loading.
-        self.wait("!!page")
         return self
 
     def run(self, script: str, *args: Any) -> Any:
