@@ -85,9 +85,14 @@ class Case:
         return features.classifier(self.dataset)
 
     @cached_property
+    def told(self) -> tuple[np.ndarray, np.ndarray]:
+        """(labels, confidence), (n,) each, of the samples by that classifier."""
+        return self.classifier.classify(self.comparable)
+
+    @cached_property
     def class_rows(self) -> list[classes.ClassRow]:
         """The classes of the samples, as the data's own classifier tells them."""
-        return classes.class_rows(self.classifier, self.dataset, self.comparable)
+        return classes.class_rows(self.classifier, self.dataset, *self.told)
 
     @cached_property
     def features(self) -> tuple[np.ndarray, np.ndarray, str]:

@@ -23,11 +23,12 @@ class ClassRow:
     confidence: float | None
 
 
-def class_rows(judge: Classifier, dataset: Dataset, images: np.ndarray) -> list[ClassRow]:
-    """A row for each class, in the order of the labels, of images (n, C, H, W) as the classifier
-    tells them, with Wilson's intervals (1927). Of real images it is wrong about
-    `1 - judge.accuracy`; of bad ones nobody knows."""
-    labels, confidence = judge.classify(images)
+def class_rows(
+    judge: Classifier, dataset: Dataset, labels: np.ndarray, confidence: np.ndarray
+) -> list[ClassRow]:
+    """A row for each class, in the order of the labels, of images that the classifier has told:
+    `labels` and `confidence` (n,) each, with Wilson's intervals (1927). Of real images it is wrong
+    about `1 - judge.accuracy`; of bad ones nobody knows."""
     stats = need("scipy.stats", "scipy")
     real = np.asarray(dataset.labels)
     rows = []

@@ -83,7 +83,7 @@ def _precision_recall(case: Case, generator: np.random.Generator) -> Iterable[Re
 
 def _classes(case: Case, generator: np.random.Generator) -> Iterable[Result]:
     judge, rows = case.classifier, case.class_rows
-    _, confidence = judge.classify(case.comparable)
+    _, confidence = case.told
     share = np.array([row.share for row in rows])
     shares = ", ".join(f"{row.name}: {row.share:.1%}" for row in rows)
     yield Result("classes_found", float((share >= 0.01).sum()), note=f"at least 1% each; {shares}")
