@@ -6,6 +6,7 @@ import argparse
 import time
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from . import cli
 from .backend import BACKENDS, check_backend, load_backend
@@ -50,12 +51,17 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def finding(lab: str, figures: dict[str, Any], quick: bool) -> str:
+    """What a lab's figures say, and of --quick what it gave up."""
+    said = LABS[lab].finding(figures)
+    return f"{said} {LABS[lab].GIVEN_UP}" if quick else said
+
+
 def _measure(args: argparse.Namespace, device: str, threads: int, out: Path) -> None:
     bar = cli.shows_bar(vars(args))
     setup = Setup(args.backend, args.seed, device, args.dtype, args.compile, bar)
     lab, started = LABS[args.lab], time.perf_counter()
     figures = lab.run(setup, **lab.QUICK if args.quick else {})
-    finding = f"{lab.finding(figures)} {lab.GIVEN_UP}" if args.quick else lab.finding(figures)
     about = {
         "lab": args.lab,
         "backend": args.backend,
@@ -66,7 +72,7 @@ def _measure(args: argparse.Namespace, device: str, threads: int, out: Path) -> 
         "versions": cli.versions(args.backend),
         "seconds": time.perf_counter() - started,
         "quick": args.quick,
-        "finding": finding,
+        "finding": finding(args.lab, figures, args.quick),
     }
     report, picture = out / f"{args.lab}.json", out / f"{args.lab}.png"
     print(about["finding"])

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ganref.lab import LABS
+from ganref.lab import finding
 
 from . import about, picture, run, write
 
@@ -27,9 +27,7 @@ def make(runs: Path) -> None:
         found = json.loads((where / f"{name}.json").read_text())
         told = about("ring", found["backend"], found["seed"], f"ganref {words}")
         told |= {key: found[key] for key in ("versions", "quick", "dtype")}
-        lab = LABS[name]
-        cost = f" {lab.GIVEN_UP}" if found["quick"] else ""
-        told["finding"] = lab.finding(found["figures"]) + cost
+        told["finding"] = finding(name, found["figures"], found["quick"])
         write(f"lab-{name}", told, slim(found["figures"]))
         picture(where / f"{name}.png", f"lab-{name}")
 
