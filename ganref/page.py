@@ -49,8 +49,7 @@ def pages() -> dict[str, list[str]]:
     """The recipes that have pages, and in which frameworks."""
     files = {entry.name for entry in resources.files("ganref.pages").iterdir()}
     found = {
-        recipe: [f for f in BACKENDS if f"{recipe.replace('-', '_')}_{f}.py" in files]
-        for recipe in RECIPES
+        recipe: [f for f in BACKENDS if f"{_stem(recipe, f)}.py" in files] for recipe in RECIPES
     }
     return {recipe: frameworks for recipe, frameworks in found.items() if frameworks}
 
@@ -63,6 +62,10 @@ def named(recipe: str, framework: str) -> str:
     if framework not in there[recipe]:
         frameworks = ", ".join(there[recipe])
         raise UserError(f"no page of {recipe} in {framework!r}; there are {frameworks}")
+    return _stem(recipe, framework)
+
+
+def _stem(recipe: str, framework: str) -> str:
     return f"{recipe.replace('-', '_')}_{framework}"
 
 

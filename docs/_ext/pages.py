@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jupytext
 
 import ganref
-from ganref.page import pages
+from ganref.page import named, pages
 
 FOLDER = Path(ganref.__file__).parent / "pages"
 TITLES = {"numpy": "NumPy", "torch": "PyTorch", "tf": "TensorFlow", "mxnet": "MXNet", "jax": "JAX"}
@@ -33,7 +33,7 @@ def frameworks(recipe: str) -> list[str]:
 
 def file(recipe: str, framework: str) -> Path:
     """Where a page lies."""
-    return FOLDER / f"{recipe.replace('-', '_')}_{framework}.py"
+    return FOLDER / f"{named(recipe, framework)}.py"
 
 
 @cache
