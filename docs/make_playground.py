@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 import ganref
-from ganref import data
+from ganref import data, labs
 from ganref.cli.options import build_recipe
 from ganref.data.points import MIXTURE_SIZE, A, B, modes
-from ganref.draws.batches import Source, plan
+from ganref.draws.batches import Source
 from ganref.labs import collapse
 from ganref.spec import TABS, Recipe, UserError, with_tab
 from ganref.spec.networks import Network
@@ -97,13 +97,10 @@ def layers(network: Network) -> list[dict[str, Any]]:
 def train(name: str, steps: int) -> ganref.backend.GAN:
     """The recipe of that name, seed 0, after so many steps of the NumPy backend in float64."""
     recipe = RECIPES[name]
-    gan = ganref.load_backend("numpy").create(
-        recipe, ganref.initial_weights(recipe), "cpu", "float64"
-    )
+    gan = labs.Setup("numpy", dtype="float64").create(recipe)
     source = Source(recipe, data.load(recipe.data, recipe, 0), 0, "float64")
-    for chunk in plan(source, 0, steps, None):
-        batch = source.draw(chunk)
-        gan.train_steps(batch.X, batch.Z)
+    for _ in labs.train(gan, source, steps):
+        pass
     return gan
 
 

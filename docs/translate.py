@@ -17,6 +17,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
 from docs._ext.languages import is_translated
+from docs.making.blocks import MARK
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
@@ -50,7 +51,7 @@ def templates(folder: Path) -> Iterator[tuple[str, Catalog]]:
 def measured(page: str) -> str:
     """What is written into a page from a file of results, and again when that is renewed."""
     text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"<!-- result: .*? -->(.*?)<!-- end of result -->", text, re.DOTALL)
+    blocks = (found[3] for found in MARK.finditer(text))
     return " ".join(" ".join(blocks).split())
 
 

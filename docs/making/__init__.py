@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import ganref
+from ganref.backend import BACKENDS
 from ganref.output import strict_json
 
 RESULTS = Path(__file__).parents[1] / "results"
 PAGES = Path(__file__).parents[1]
-# What a backend's framework is called where packages are: asking the framework would import it.
-DISTRIBUTIONS = {"numpy": "numpy", "torch": "torch", "tf": "tensorflow", "mxnet": "mxnet"}
 
 
 def read(name: str) -> Any:
@@ -36,7 +35,7 @@ def write(name: str, about: dict[str, Any], figures: Any) -> None:
 def about(recipe: str, backend: str, seed: int, command: str, **options: Any) -> dict[str, Any]:
     """What every result says of itself: recipe, options, backend, seed, versions and the command
     that makes it."""
-    framework = DISTRIBUTIONS[backend]
+    framework = BACKENDS[backend].requires  # to ask the framework would import it
     return {
         "recipe": recipe,
         "options": options,

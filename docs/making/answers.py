@@ -48,11 +48,9 @@ def tabs_toy() -> str:
     seeds, rows = found["options"]["gaussian"]["seeds"], []
     for row in found["figures"]["gaussian"]:
         low, high = row["range"]
-        what = {"": "**aligned**", "all": f"**the {row['tab']} tab**"}.get(row["deviation"])
         aligned = row["tab"] == "aligned"
         rows.append([
-            what or f"{row['tab']}: {row['deviation']}",
-            *(("–", "–") if aligned else (_share(row["first"]), _share(row["early"]))),
+            *_deviation(row),
             f"{number(row['frechet'])} ({number(low)} to {number(high)})",
             "–" if aligned else f"{row['nearer']} of {seeds}",
         ])  # fmt: skip
@@ -66,11 +64,9 @@ def tabs_dcgan() -> str:
     found = read("tabs")
     how, rows = found["options"]["dcgan"], []
     for row in found["figures"]["dcgan"]:
-        what = {"": "**aligned**", "all": f"**the {row['tab']} tab**"}.get(row["deviation"])
         aligned = row["tab"] == "aligned"
         rows.append([
-            what or f"{row['tab']}: {row['deviation']}",
-            *(("–", "–") if aligned else (_share(row["first"]), _share(row["early"]))),
+            *_deviation(row),
             number(row["spread_over_z"], 2),
             "–" if aligned else _share(row["pictures"]),
         ])  # fmt: skip
@@ -78,6 +74,15 @@ def tabs_dcgan() -> str:
             f"within {how['steps']} steps", "first samples vary over z by",
             f"pictures apart after {how['steps']}"]  # fmt: skip
     return "\n\n".join([table(head, rows), made_by("tabs")])
+
+
+def _deviation(row: dict[str, Any]) -> list[str]:
+    """A deviation's name, and how far its losses are from the aligned ones, which have no row of
+    numbers."""
+    what = {"": "**aligned**", "all": f"**the {row['tab']} tab**"}.get(row["deviation"])
+    apart = [_share(row[key]) for key in ("first", "early")]
+    aligned = row["tab"] == "aligned"
+    return [what or f"{row['tab']}: {row['deviation']}", *(["–", "–"] if aligned else apart)]
 
 
 def _share(value: float) -> str:

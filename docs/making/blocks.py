@@ -13,7 +13,7 @@ from typing import Any
 
 from . import PAGES, read
 
-MARK = re.compile(r"(<!-- result: ([\w-]+) -->\n).*?(<!-- end of result -->)", re.DOTALL)
+MARK = re.compile(r"(<!-- result: ([\w-]+) -->\n)(.*?)(<!-- end of result -->)", re.DOTALL)
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -131,7 +131,7 @@ def rewrite(text: str) -> str:
     """A page's text with its blocks as the results have them. Raises KeyError for a block that
     nobody makes."""
     makers = every()
-    return MARK.sub(lambda found: f"{found[1]}{makers[found[2]]()}\n{found[3]}", text)
+    return MARK.sub(lambda found: f"{found[1]}{makers[found[2]]()}\n{found[4]}", text)
 
 
 def pages() -> list[Path]:

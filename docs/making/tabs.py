@@ -10,6 +10,7 @@ import numpy as np
 
 import ganref
 from ganref import data
+from ganref.backend import GAN
 from ganref.draws import batches, rng
 from ganref.labs import Setup, train
 from ganref.labs.toy import exact_distance
@@ -103,9 +104,15 @@ def _toy_course(game: Recipe, seed: int, epochs: int | None) -> tuple[np.ndarray
     gan = Setup("numpy", seed, dtype="float64").create(game)
     source = batches.Source(game, data.load("gaussian", game, seed), seed, "float64")
     steps = (epochs or game.epochs) * source.steps_per_epoch
+    losses = _losses(gan, source, steps)
+    return losses, exact_distance(gan)
+
+
+def _losses(gan: GAN, source: batches.Source, steps: int) -> np.ndarray:
+    """Train: loss_D and loss_G (2, steps)."""
     traces = [trace for _, trace in train(gan, source, steps)]
-    losses = [np.concatenate([getattr(t, name) for t in traces]) for name in ("loss_D", "loss_G")]
-    return np.array(losses), exact_distance(gan)
+    return np.array([np.concatenate([getattr(t, name) for t in traces])
+                     for name in ("loss_D", "loss_G")])  # fmt: skip
 
 
 def dcgan(steps: int = DCGAN_STEPS, width: int = DCGAN_WIDTH) -> list[dict[str, Any]]:
@@ -118,9 +125,7 @@ def dcgan(steps: int = DCGAN_STEPS, width: int = DCGAN_WIDTH) -> list[dict[str, 
         source = batches.Source(game, data.load("digits", game, 0), 0, "float64")
         Z = rng.latent(game, rng.Stream(0, rng.PICTURES), range(1), (DCGAN_BATCH,))[0]
         spread = float(gan.generate(Z, batch_stats=True).std(0).mean())
-        traces = [trace for _, trace in train(gan, source, steps)]
-        losses = np.array([np.concatenate([t.loss_D for t in traces]),
-                           np.concatenate([t.loss_G for t in traces])])  # fmt: skip
+        losses = _losses(gan, source, steps)
         pictures = gan.generate(Z)
         first = first or (losses, pictures)
         apart = np.abs(losses / first[0] - 1).max(0)
