@@ -1,8 +1,4 @@
-"""Which backends this run was told to have. One that is missing fails, it is never skipped.
-
-GANREF_BACKENDS=numpy,torch pytest ...   names them; without it a run means all that
-are released for this Python.
-"""
+"""Every test that takes a backend meets all that this run was told to have (see told.py)."""
 
 import os
 
@@ -11,11 +7,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest  # noqa: E402
-
-import ganref  # noqa: E402
-
-RELEASED = [name for name, entry in ganref.BACKENDS.items() if not entry.releases.why_not()]
-TOLD = os.environ.get("GANREF_BACKENDS", ",".join(RELEASED)).split(",")
+from told import TOLD  # noqa: E402
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

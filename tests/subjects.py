@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from unittest import mock
 
-from conftest import TOLD
+from told import TOLD
 
 import ganref
 from benchmarks.pages.drivers import DRIVERS, NumPy

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cases import NARROW, draws, narrow, options, trace_differences
-from conftest import TOLD
+from told import TOLD
 
 import ganref
 from ganref.parity.lockstep import differences, kind_of

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cases import difference, draws, narrow
-from conftest import TOLD
+from told import TOLD
 
 import ganref
 from ganref import data

@@ -9,7 +9,7 @@ import termios
 from pathlib import Path
 
 import pytest
-from conftest import TOLD
+from told import TOLD
 
 from ganref import compare, evaluate, lab, train
 from ganref.output import canvas, curves

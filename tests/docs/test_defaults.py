@@ -1,6 +1,6 @@
 """docs/defaults.md is what the installed frameworks say today."""
 
-from conftest import TOLD
+from told import TOLD
 
 from docs.make_defaults import PAGE, PROBES, SECTIONS, columns, page, read
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import TOLD
+from told import TOLD
 
 from ganref import page
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TOLD
 from mirror import FILES, common, module, outline
+from told import TOLD
 
 import ganref
 from ganref import backend as contract

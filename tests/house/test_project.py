@@ -146,3 +146,9 @@ def test_the_first_python_that_one_reads_works() -> None:
     exec(code, names)
     assert names["loss_D"].shape == names["loss_G"].shape == (125,)
     assert names["fake"].shape == (8, 2) and names["score"].shape == (8,)
+
+
+def test_nobody_imports_a_conftest() -> None:
+    """Two folders have one, and which of them is meant depends on which came first."""
+    wanted = re.compile(r"^\s*(from|import) conftest\b", re.MULTILINE)
+    assert not [path for path in (ROOT / "tests").rglob("*.py") if wanted.search(path.read_text())]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TOLD
+from told import TOLD
 
 import ganref
 from ganref import lab

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 from cases import draws
-from conftest import TOLD
 from subjects import PAGES, driver, loaded, recipe_of, small, source
+from told import TOLD
 
 import ganref
 from benchmarks.pages.drivers import DRIVERS, Weights

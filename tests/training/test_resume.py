@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cases import NARROW
-from conftest import TOLD
+from told import TOLD
 
 from ganref import train
 from ganref.parity.tolerances import promise
