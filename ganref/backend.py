@@ -26,7 +26,8 @@ class GAN(Protocol):
 
     What a recipe draws beyond X and Z comes by keyword: `Z_G` (k, G_updates, B, *latent) where the
     recipe draws a fresh Z for G, `masks` (`Recipe.masks`, with k in front) where D drops out. The
-    methods for a single step take the same without the leading k.
+    methods for a single step take the same without the leading k. Where a step updates D n times,
+    X and Z hold that many batches, one after another: (k, n B, ...).
     """
 
     recipe: Recipe
@@ -76,7 +77,7 @@ class GAN(Protocol):
         masks: Masks | None = None,
     ) -> State:
         """The gradients of loss_D and of loss_G, both at the present weights, by parameter name;
-        nothing is changed."""
+        nothing is changed. Of a step's batches of D's updates, they are of the first."""
 
     def generate(
         self, Z: np.ndarray, *, batch_stats: bool = False, ema: bool = False

@@ -37,10 +37,11 @@ def with_loss(recipe: Recipe, **changes: Any) -> Recipe:
 def draws(recipe: Recipe, steps: int, seed: int = 0) -> tuple[tuple[Any, Any], dict[str, Any]]:
     """((X, Z), keywords) of that many steps; data are Gaussian, squashed where they are images."""
     k, batch = range(steps), recipe.batch_size
-    shape = (steps, batch, *recipe.data_shape)
+    examples = recipe.examples_per_step
+    shape = (steps, examples, *recipe.data_shape)
     X = Stream(seed, DATA).at(0).standard_normal(shape)
     X = X @ np.array([[1, 2], [-0.1, 0.5]]) + [1, 2] if recipe.data_shape == (2,) else np.tanh(X)
-    Z = latent(recipe, Stream(seed, LATENT), k, (batch,))
+    Z = latent(recipe, Stream(seed, LATENT), k, (examples,))
     more: dict[str, Any] = {"Z_G": None, "masks": dropout_masks(recipe, Stream(seed, DROPOUT), k)}
     if recipe.fresh_Z:
         more["Z_G"] = latent(recipe, Stream(seed, LATENT_G), k, (recipe.G_updates, batch))
@@ -96,5 +97,8 @@ def options() -> dict[str, Recipe]:
         "repelling": with_loss(ebgan, repelling=0.1),
         "ebgan-points": points,
         "fresh-Z": dcgan32.replace(fresh_Z=True),
+        "D-updates": toy.replace(D_updates=3, G_updates=2),
+        "D-updates-fresh": narrow("mlp").replace(D_updates=2),
+        "D-updates-conv": dcgan32.replace(D_updates=2, loss=LeastSquares()),
         **tabs,
     }

@@ -46,6 +46,7 @@ ganref.spec = {
      "dropout": 0.0,
      "latent": "normal",
      "fresh_Z": false,
+     "D_updates": 1,
      "G_updates": 1,
      "ema": 0.0,
      "init_D": {
@@ -164,6 +165,7 @@ ganref.spec = {
      "dropout": 0.0,
      "latent": "normal",
      "fresh_Z": false,
+     "D_updates": 1,
      "G_updates": 1,
      "ema": 0.0,
      "init_D": {
@@ -282,6 +284,7 @@ ganref.spec = {
      "dropout": 0.0,
      "latent": "normal",
      "fresh_Z": false,
+     "D_updates": 1,
      "G_updates": 1,
      "ema": 0.0,
      "init_D": {
@@ -400,6 +403,7 @@ ganref.spec = {
      "dropout": 0.0,
      "latent": "normal",
      "fresh_Z": false,
+     "D_updates": 1,
      "G_updates": 1,
      "ema": 0.0,
      "init_D": {
@@ -604,6 +608,7 @@ ganref.spec = {
      "dropout": 0.0,
      "latent": "normal",
      "fresh_Z": false,
+     "D_updates": 1,
      "G_updates": 1,
      "ema": 0.0,
      "init_D": {
@@ -830,6 +835,7 @@ ganref.spec = {
      "dropout": 0.0,
      "latent": "normal",
      "fresh_Z": false,
+     "D_updates": 1,
      "G_updates": 1,
      "ema": 0.0,
      "init_D": {

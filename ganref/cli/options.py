@@ -13,7 +13,8 @@ from ..spec.losses import LOSSES, Loss
 from .main import SEED, between, positive
 
 # Options that are fields of the recipe under the same name.
-PLAIN = ("batch_size", "width", "latent", "latent_dim", "leaky_slope", "ema", "G_updates")
+PLAIN = ("batch_size", "width", "latent", "latent_dim", "leaky_slope", "ema", "D_updates",
+         "G_updates")  # fmt: skip
 
 
 def _same(value: Any) -> Any:
@@ -73,8 +74,9 @@ def recipe_options(p: argparse.ArgumentParser) -> None:
     g.add_argument("--r1", type=weight, help="weight of the gradient penalty on real data")
     g.add_argument("--ema", type=share, help="decay of the average of G's weights (0.999, say)")
     g.add_argument(
-        "--G-updates", type=between(int, 1, 1000), dest="G_updates", help="per update of D"
+        "--D-updates", type=between(int, 1, 1000), dest="D_updates", help="per step, each a batch"
     )
+    g.add_argument("--G-updates", type=between(int, 1, 1000), dest="G_updates", help="per step")
 
 
 def reading_options(p: argparse.ArgumentParser) -> None:

@@ -190,9 +190,10 @@ def _check_shape(dataset: Dataset, recipe: Recipe) -> None:
             f"recipe {recipe.name} takes data of shape {wanted}, but those of {dataset.name} are"
             f" {shape}{cure}"
         )
-    if len(dataset) < recipe.batch_size:
+    if len(dataset) < recipe.examples_per_step:
+        batches = f"{recipe.D_updates} batches" if recipe.D_updates > 1 else "one batch"
         raise UserError(
-            f"{dataset.name} has {len(dataset)} examples, fewer than one batch of"
+            f"{dataset.name} has {len(dataset)} examples, fewer than {batches} of"
             f" {recipe.batch_size}; choose a smaller batch size or more data"
         )
 

@@ -59,7 +59,7 @@ class Source:
     def bytes_per_step(self) -> int:
         """What one step's draws weigh."""
         recipe, itemsize = self.recipe, np.dtype(self.dtype).itemsize
-        numbers = recipe.batch_size * int(np.prod(recipe.data_shape))
+        numbers = recipe.examples_per_step * int(np.prod(recipe.data_shape))
         return numbers * itemsize + sum(int(np.prod(s)) for s in recipe.masks().values())
 
     def draw(self, steps: range) -> Batch:
@@ -70,24 +70,24 @@ class Source:
             Z_G = rng.latent(recipe, self._latent_G, steps, (recipe.G_updates, batch))
         return Batch(
             X=self.real(steps),
-            Z=rng.latent(recipe, self._latent, steps, (batch,)),
+            Z=rng.latent(recipe, self._latent, steps, (recipe.examples_per_step,)),
             Z_G=Z_G,
             masks=rng.dropout_masks(recipe, self._dropout, steps),
         )
 
     def real(self, steps: range) -> np.ndarray:
-        """The real examples (k, B, *data) of these steps, or their rows (k, B). Every epoch goes
-        through the data once in an order of its own; the rows that do not fill a last batch wait
-        for another epoch."""
+        """The real examples (k, n B, *data) of these steps of n updates of D, or their rows
+        (k, n B). Every epoch goes through the data once in an order of its own; the rows that do
+        not fill a last step wait for another epoch."""
         epoch, first = divmod(steps.start, self.steps_per_epoch)
         if self._order[0] != epoch:
             self._order = epoch, rng.permutation(self._shuffle, epoch, len(self.dataset))
-        batch = self.recipe.batch_size
-        rows = self._order[1][first * batch : (first + len(steps)) * batch]
+        size = self.recipe.examples_per_step
+        rows = self._order[1][first * size : (first + len(steps)) * size]
         if self.held:
-            return rows.reshape(len(steps), batch)
+            return rows.reshape(len(steps), size)
         X = self.dataset.batch(rows, self.dtype)
-        return X.reshape(len(steps), batch, *X.shape[1:])
+        return X.reshape(len(steps), size, *X.shape[1:])
 
 
 def plan(source: Source, start: int, stop: int, checkpoint_every: int | None) -> Iterator[range]:

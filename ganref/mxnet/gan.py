@@ -7,7 +7,7 @@ import numpy as np
 from ganref.spec.precision import storage
 from ganref.spec.schema import Recipe
 from ganref.spec.state import check_state
-from ganref.spec.steps import Masks, Trace, are_rows, check_steps, of_pass
+from ganref.spec.steps import Masks, Trace, are_rows, check_steps, of_pass, of_update
 
 from . import steps
 from .fast import make_steps
@@ -97,7 +97,7 @@ class GAN:
         check_steps(self.recipe, X, Z, Z_G, masks, self._held is not None)
         if not len(X):
             return Trace(*np.empty((5, 0), storage(self.dtype)))
-        with memory_errors(X.shape[1], self.device):
+        with memory_errors(X.shape[1] // self.recipe.D_updates, self.device):
             latents = self._latent(Z), None if Z_G is None else self._latent(Z_G)
             rows = self._steps(self._examples(X), *latents, self._masks(masks))
             # One transfer per call: asking for a number after each step would stall the device.
@@ -133,12 +133,13 @@ class GAN:
     ) -> State:
         """The gradients of loss_D and loss_G at the present weights, by parameter name."""
         recipe, kept = self.recipe, self._masks(masks)
+        X, Z = (of_update(batches, 0, recipe.D_updates) for batches in (X, Z))
         fake_X = self.net_G.run(self._latent(Z), update_stats=False)
         *_, grads = steps.gradient_D(self._data(X), fake_X, self.net_D, recipe, kept, False)
         grads_D = {name: read(grad) for name, grad in self.net_D.named(grads).items()}
         latents = self._latent(Z if Z_G is None else Z_G[0])
         samples = self.net_G.record(latents, update_stats=False)
-        nets, own = (self.net_D, self.net_G), of_pass(kept, 2)
+        nets, own = (self.net_D, self.net_G), of_pass(kept, 2 * recipe.D_updates)
         *_, grads = steps.gradient_G(*samples, *nets, recipe, own, False)
         return {name: read(grad) for name, grad in self.net_G.named(grads).items()} | grads_D
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ganref.spec.schema import Recipe
-from ganref.spec.steps import of_pass
+from ganref.spec.steps import of_pass, of_update, of_updates
 
 from . import losses
 from .framework import Gradients, Masks, Tensor, detach, stack
@@ -103,17 +103,19 @@ def step(
     trainer_D: Adam,
     trainer_G: Adam,
 ) -> tuple[Any, Any, Any, Any, Any]:
-    """One step: a row of `Trace`, with the last update of G where there are more.
+    """One step: a row of `Trace`, with the last updates of D and G where there are more.
 
     G's forward pass is shared where D and G see the same Z: its weights have not changed."""
-    samples = None
-    if not recipe.fresh_Z and not recipe.norm.G_in_update_D:
-        samples = net_G.record(Z)
-    fake_X = samples[0] if samples else None
-    loss_D, D_x, D_G_z = update_D(X, Z, net_D, net_G, recipe, trainer_D, masks, fake_X)
+    updates, samples = recipe.D_updates, None
+    for i in range(updates):
+        own_X, own_Z = of_update(X, i, updates), of_update(Z, i, updates)
+        if i == updates - 1 and not recipe.fresh_Z and not recipe.norm.G_in_update_D:
+            samples = net_G.record(own_Z)
+        fake_X, own = samples[0] if samples else None, of_updates(masks, i)
+        loss_D, D_x, D_G_z = update_D(own_X, own_Z, net_D, net_G, recipe, trainer_D, own, fake_X)
     for i in range(recipe.G_updates):
-        latent = Z if Z_G is None else Z_G[i]
-        own = of_pass(masks, 2 + i)
+        latent = own_Z if Z_G is None else Z_G[i]
+        own = of_pass(masks, 2 * updates + i)
         loss_G, D_G_z_after = update_G(latent, net_D, net_G, recipe, trainer_G, own, samples)
         samples = None  # G has moved
     return loss_D, loss_G, D_x, D_G_z, D_G_z_after

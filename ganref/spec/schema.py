@@ -87,6 +87,7 @@ class Recipe:
     dropout: float = 0.0
     latent: str = "normal"
     fresh_Z: bool = False
+    D_updates: int = 1
     G_updates: int = 1
     ema: float = 0.0
     init_D: Init = Init()
@@ -98,7 +99,7 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.stack not in STACKS:
             raise UserError(f"unknown stack {self.stack!r}; there are {', '.join(STACKS)}")
-        for name in ("latent_dim", "batch_size", "epochs", "width", "G_updates"):
+        for name in ("latent_dim", "batch_size", "epochs", "width", "D_updates", "G_updates"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.latent not in ("normal", "uniform"):
@@ -143,8 +144,14 @@ class Recipe:
 
     @property
     def passes(self) -> int:
-        """Forward passes of D in a step (real, fake, and one for each update of G)."""
-        return 2 + self.G_updates
+        """Forward passes of D in a step: real and fake for each update of D, and one for each of
+        G."""
+        return 2 * self.D_updates + self.G_updates
+
+    @property
+    def examples_per_step(self) -> int:
+        """The real examples that a step sees: each update of D has a batch of its own."""
+        return self.D_updates * self.batch_size
 
     def masks(self, batch_size: int | None = None) -> dict[str, Shape]:
         """The dropout masks that one step takes, by layer: (passes, batch, *features)."""
@@ -161,15 +168,15 @@ class Recipe:
         """FLOPs per example of one step without waste, counted as matrix products.
 
         A backward pass costs one forward pass for the weights and one for the inputs (the first
-        layer's inputs need none). D runs forward and backward on real and fake; each update of G
-        runs D forward and back to its inputs, and G forward and backward. G's forward pass is
-        shared where D and G see the same latent.
+        layer's inputs need none). D's updates run it forward and backward on real and fake; each
+        update of G runs D forward and back to its inputs, and G forward and backward. G's forward
+        pass is shared where D and G see the same latent.
         """
         G, D = self.generator, self.discriminator
         first_D = 2 * D.layers[0].macs(D.shapes[0])
         first_G = 2 * G.layers[0].macs(G.shapes[0])
-        forwards_G = self.G_updates + (1 if self.fresh_Z else 0)
-        update_D = 2 * (3 * D.flops - first_D)
+        forwards_G = self.D_updates + self.G_updates - (0 if self.fresh_Z else 1)
+        update_D = 2 * self.D_updates * (3 * D.flops - first_D)
         update_G = self.G_updates * (2 * D.flops + 2 * G.flops - first_G) + forwards_G * G.flops
         return update_D + update_G
 
@@ -187,7 +194,7 @@ class Recipe:
 
     def steps_per_epoch(self, examples: int) -> int:
         """Whole batches of so many examples; the rest waits for another epoch."""
-        return examples // self.batch_size
+        return examples // self.examples_per_step
 
     def epochs_on(self, data: str) -> int:
         """The default number of epochs on a data set."""
@@ -204,7 +211,9 @@ class Recipe:
     def summary(self) -> str:
         """What a person wants to know before training."""
         z = "N(0, 1)" if self.latent == "normal" else "U(-1, 1)"
-        updates = f", {self.G_updates} updates of G per step" if self.G_updates > 1 else ""
+        counts = {"D": self.D_updates, "G": self.G_updates}
+        more = {name: n for name, n in counts.items() if n > 1}
+        updates = "".join(f", {n} updates of {name} per step" for name, n in more.items())
         fresh = ", a fresh one for G" if self.fresh_Z else ""
         loss = [self.loss.name]
         loss += [f"{f.name}={getattr(self.loss, f.name)}" for f in dataclasses.fields(self.loss)]

@@ -11,6 +11,9 @@ from .errors import UserError
 from .losses import LOSSES, Loss
 from .schema import Recipe
 
+# Fields that recipes and losses were once written without: then they were what they are unless
+# somebody says otherwise.
+LATER = {"D_updates"}
 # Until kinds had fields of their own, every loss was written with those of all of them.
 ONCE_ALL = {"generator": "non_saturating", "real_label": 1.0, "margin": 1.0, "repelling": 0.0}
 
@@ -42,6 +45,10 @@ def _loss(value: Any, where: str) -> Loss:
     return typed(LOSSES[kind], rest, where)
 
 
+def _absent(kind: Any, value: dict[str, Any]) -> dict[str, Any]:
+    return {f.name: f.default for f in dataclasses.fields(kind) if f.name in LATER - set(value)}
+
+
 def typed(kind: Any, value: Any, where: str) -> Any:
     """The value as that kind: a frozen dataclass of its fields, a tuple, a dict, or what JSON has.
     Raises UserError, naming `where`, for anything else."""
@@ -50,6 +57,7 @@ def typed(kind: Any, value: Any, where: str) -> Any:
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         if not isinstance(value, dict):
             raise UserError(f"{where} must be an object, not {value!r:.60}")
+        value = _absent(kind, value) | value
         types_of = typing.get_type_hints(kind)
         hints = {field.name: types_of[field.name] for field in dataclasses.fields(kind)}
         if set(value) != set(hints):

@@ -15,8 +15,8 @@ Masks = dict[str, np.ndarray]
 class Trace(NamedTuple):
     """One number per step, each of shape (k,): the losses as the recipe defines them, and the mean
     scores of D as the NYU Deep Learning course (week 9) logs them: on real and on fake examples
-    while D is updated, and on fake ones after that, while G is updated. A score is what people read
-    off D: a probability, or whatever number its loss takes."""
+    while D is updated (for the last time in the step), and on fake ones after that, while G is
+    updated. A score is what people read off D: a probability, or whatever number its loss takes."""
 
     loss_D: np.ndarray
     loss_G: np.ndarray
@@ -35,17 +35,21 @@ def check_steps(
 ) -> None:
     """Refuse arrays that are not k steps of the recipe. Raises UserError.
 
-    X (k, B, *data), or rows (k, B) of the data set that is `held`; Z (k, B, *latent);
-    Z_G (k, G_updates, B, *latent) if and only if the recipe draws a fresh Z for G; masks[name]
-    (k, passes, B, *features) for each dropout layer of D.
+    With n = D_updates batches of B in a step, one after another: X (k, n B, *data), or rows
+    (k, n B) of the data set that is `held`; Z (k, n B, *latent); Z_G (k, G_updates, B, *latent) if
+    and only if the recipe draws a fresh Z for G; masks[name] (k, passes, B, *features) for each
+    dropout layer of D.
     """
     if are_rows(X):
         if not held:
             raise UserError("X holds rows of a data set, and none is held here")
     elif X.ndim < 2 or X.shape[2:] != recipe.data_shape:
         raise UserError(f"X must be (k, B, *{recipe.data_shape}), not {X.shape}")
-    k, batch = X.shape[:2]
-    _expect("Z", Z, (k, batch, *recipe.latent_shape))
+    k, examples = X.shape[:2]
+    batch, rest = divmod(examples, recipe.D_updates)
+    if rest:
+        raise UserError(f"X must hold {recipe.D_updates} batches a step, not {examples} examples")
+    _expect("Z", Z, (k, examples, *recipe.latent_shape))
     if recipe.fresh_Z:
         _expect("Z_G", Z_G, (k, recipe.G_updates, batch, *recipe.latent_shape))
     elif Z_G is not None:
@@ -65,6 +69,17 @@ def are_rows(X: np.ndarray) -> bool:
 def of_pass(masks: dict[str, Any], i: int) -> dict[str, Any]:
     """The masks of pass (or step) i out of those of several, in any framework's arrays."""
     return {name: mask[i] for name, mask in masks.items()}
+
+
+def of_updates(masks: dict[str, Any], i: int) -> dict[str, Any]:
+    """The masks from D's update i on, real and fake first, in any framework's arrays."""
+    return {name: mask[2 * i :] for name, mask in masks.items()} if i else masks
+
+
+def of_update(batches: Any, i: int, updates: int) -> Any:
+    """The batch of D's update i out of those of a step, in any framework's arrays."""
+    size = batches.shape[0] // updates
+    return batches[i * size : (i + 1) * size] if updates > 1 else batches
 
 
 def from_bytes(x: Any, white: Any = 255) -> Any:

@@ -79,7 +79,7 @@ class History:
         now, epoch = time.perf_counter(), self.epoch(step)
         done = step - (epoch - 1) * self.steps_per_epoch
         means = per_example(self.recipe, Trace(*(v[-done:] for v in self.trace)))
-        examples = self._epoch_steps * self.recipe.batch_size
+        examples = self._epoch_steps * self.recipe.examples_per_step
         row = {
             "epoch": epoch,
             "step": step,

@@ -94,7 +94,7 @@ def _bar(name: str, start: int, last: int, options: Options) -> Any:
 
 def _show(bar: Any, steps: int, history: History) -> None:
     bar.update(steps)
-    speed = (bar.format_dict["rate"] or 0.0) * history.recipe.batch_size
+    speed = (bar.format_dict["rate"] or 0.0) * history.recipe.examples_per_step
     loss_D, loss_G = history.latest[:2]
     words = f"loss_D {loss_D:.3f}, loss_G {loss_G:.3f}, {speed:,.0f} examples/s"
     bar.set_postfix_str(words, refresh=False)

@@ -11,16 +11,19 @@ from ganref.numpy import steps
 from ganref.numpy.gan import GAN
 from ganref.spec import Recipe, formulas
 from ganref.spec.losses import BinaryCrossEntropy
+from ganref.spec.steps import of_update
 
 
 def _loss_D(gan: GAN, X, Z, Z_G, masks) -> float:
+    X, Z = (of_update(a, 0, gan.recipe.D_updates) for a in (X, Z))
     fake_X, _ = gan.net_G(Z, update_stats=False)
     return float(steps.gradient_D(X, fake_X, gan.net_D, gan.recipe, masks, False)[0])
 
 
 def _loss_G(gan: GAN, X, Z, Z_G, masks) -> float:
-    samples = gan.net_G(Z if Z_G is None else Z_G[0], update_stats=False)
-    own = {name: mask[2] for name, mask in masks.items()}
+    n = gan.recipe.D_updates
+    samples = gan.net_G(of_update(Z, 0, n) if Z_G is None else Z_G[0], update_stats=False)
+    own = {name: mask[2 * n] for name, mask in masks.items()}
     return float(steps.gradient_G(*samples, gan.net_D, gan.net_G, gan.recipe, own, False)[0])
 
 

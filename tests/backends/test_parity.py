@@ -96,10 +96,14 @@ def test_the_readable_updates_are_the_steps(framework: str, name: str) -> None:
     made: dict[str, list[float]] = {"loss_D": [], "loss_G": []}
     for i in range(2):
         masks = {n: m[i] for n, m in more["masks"].items()}
-        made["loss_D"].append(plain.update_D(X[i], Z[i], masks=masks))
+        updates = recipe.D_updates
+        for j, (x, z) in enumerate(zip(*(np.split(a[i], updates) for a in (X, Z)), strict=True)):
+            last = plain.update_D(x, z, masks={n: m[2 * j :] for n, m in masks.items()})
+        made["loss_D"].append(last)
         for j in range(recipe.G_updates):
-            latent = Z[i] if more["Z_G"] is None else more["Z_G"][i, j]
-            last = plain.update_G(latent, masks={n: m[2 + j] for n, m in masks.items()})
+            latent = z if more["Z_G"] is None else more["Z_G"][i, j]
+            kept = {n: m[2 * updates + j] for n, m in masks.items()}
+            last = plain.update_G(latent, masks=kept)
         made["loss_G"].append(last)
     apart = trace_differences(recipe, trace._replace(**made), trace)
     assert max(apart.values()) < 1e-11, apart

@@ -62,7 +62,8 @@ class UnrolledSteps:
         self, X: Tensor, Z: Tensor, Z_G: Tensor | None, masks: dict[str, Tensor]
     ) -> Tensor:
         """k steps on arrays as `GAN.train_trace` takes them."""
-        if self.recipe.flops_per_example * X.shape[1] > ONE_THREAD_FLOPS:
+        batch = X.shape[1] // self.recipe.D_updates
+        if self.recipe.flops_per_example * batch > ONE_THREAD_FLOPS:
             return self._run(X, Z, Z_G, masks)
         threads = set_threads(1)
         try:
@@ -71,7 +72,7 @@ class UnrolledSteps:
             set_threads(threads)
 
     def _run(self, X: Tensor, Z: Tensor, Z_G: Tensor | None, masks: Masks) -> Tensor:
-        k, batch = X.shape[:2]
+        k, batch = X.shape[0], X.shape[1] // self.recipe.D_updates
         inputs = {"X": X, "Z": Z} | ({} if Z_G is None else {"Z_G": Z_G})
         inputs |= {n: mask * (1 / (1 - self.recipe.dropout)) for n, mask in masks.items()}
         inputs["adam"] = np.array(self._coefficients(k), dtype=X.dtype, ctx=X.ctx)
@@ -88,7 +89,7 @@ class UnrolledSteps:
             start += size
         for tensor, part in zip(self.tensors, self.unpack(state), strict=True):
             part.copyto(tensor)
-        self.trainer_D.steps += k
+        self.trainer_D.steps += k * self.recipe.D_updates
         self.trainer_G.steps += k * self.recipe.G_updates
         on_D, on_G, more = (np.concatenate(parts) for parts in zip(*outputs, strict=True))
         return _trace(self.recipe.loss, on_D[:, :batch], on_D[:, batch:], on_G, more)
@@ -103,12 +104,13 @@ class UnrolledSteps:
 
     def _coefficients(self, k: int) -> list[list[float]]:
         """For each step a and b of each update, which is p - m / (sqrt(v) * a + b)."""
-        updates = self.recipe.G_updates
+        per_step = self.recipe.D_updates, self.recipe.G_updates
         rows = []
         for i in range(k):
-            first = self.trainer_G.steps + i * updates + 1
-            now = [self.trainer_D.spec.coefficients(self.trainer_D.steps + i + 1)]
-            now += [self.trainer_G.spec.coefficients(first + j) for j in range(updates)]
+            now = []
+            for trainer, n in zip((self.trainer_D, self.trainer_G), per_step, strict=True):
+                first = trainer.steps + i * n + 1
+                now += [trainer.spec.coefficients(first + j) for j in range(n)]
             rows.append([x / rate for rate, scale, eps in now for x in (scale, eps)])
         return rows
 
@@ -141,18 +143,23 @@ def _step(
 ) -> tuple[list[Symbol], Symbol, Symbol, Symbol]:
     """`steps.step` in symbols."""
     G, D = recipe.networks
-    updates = recipe.G_updates
+    n, updates = recipe.D_updates, recipe.G_updates
     of_D, of_G = state[:3], state[3:]
-    rates = _rows(now["adam"], 2 + 2 * updates)
+    rates = _rows(now["adam"], 2 * (n + updates))
     masks = {name: _rows(now[name], recipe.passes) for name in D.dropouts}
-    latents = _rows(now["Z_G"], updates) if recipe.fresh_Z else [now["Z"]] * updates
-    by_G = symbols.forward(G, now["Z"], of_G[0], batch)
-    of_D, out_D, penalty = _update_D(recipe, batch, now, masks, by_G.y, of_D, rates[:2])
+    Xs, Zs = (_batches(now[name], n, batch) for name in ("X", "Z"))
+    for i in range(n):
+        by_G = symbols.forward(G, Zs[i], of_G[0], batch)
+        own_masks = {name: mask[2 * i :] for name, mask in masks.items()}
+        own = rates[2 * i :][:2]
+        seen = now | {"X": Xs[i]}
+        of_D, out_D, penalty = _update_D(recipe, batch, seen, own_masks, by_G.y, of_D, own)
+    latents = _rows(now["Z_G"], updates) if recipe.fresh_Z else [Zs[-1]] * updates
     for j in range(updates):
         if j or recipe.fresh_Z:
             by_G = symbols.forward(G, latents[j], of_G[0], batch)
-        kept = {name: mask[2 + j] for name, mask in masks.items()}
-        own = rates[2 + 2 * j :][:2]
+        kept = {name: mask[2 * n + j] for name, mask in masks.items()}
+        own = rates[2 * (n + j) :][:2]
         of_G, out_G, repelled = _update_G(recipe, batch, kept, by_G, of_D[0], of_G, own)
     # Both losses' other terms, a number each; 0 where there is none.
     nothing = S.zeros_like(S.slice_axis(now["adam"], axis=0, begin=0, end=1))
@@ -204,6 +211,13 @@ def _update_G(
     _, grads = symbols.backward(G, d_fake_X, by_G)
     moved = symbols.adam(recipe.adam_G, of_G, symbols.joined(grads), rates, batch, recipe.ema)
     return moved, seen.y, repelled
+
+
+def _batches(symbol: Symbol, n: int, batch: int) -> list[Symbol]:
+    """A step's batches, one for each update of D."""
+    if n == 1:
+        return [symbol]
+    return [S.slice_axis(symbol, axis=0, begin=i * batch, end=(i + 1) * batch) for i in range(n)]
 
 
 def _rows(symbol: Symbol, n: int) -> list[Symbol]:

@@ -69,7 +69,7 @@ class GraphedSteps:
             self.replay()
             row.copy_(self.result)
         # Only the counts on the device have been moved by a replay.
-        per_step = 1, self.recipe.G_updates
+        per_step = self.recipe.D_updates, self.recipe.G_updates
         for trainer, before, updates in zip(self.trainers, done, per_step, strict=True):
             trainer.steps = before + len(X) * updates
         return rows

@@ -124,9 +124,9 @@ def compile_steps(
 
     def step(state_D: Tensor, state_G: Tensor, coefficients: Tensor, X: Tensor, Z: Tensor,
              *more: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-        first, *others = coefficients.unbind()
-        update_D.start(state_D, [first])
-        update_G.start(state_G, others)
+        rows, n = coefficients.unbind(), recipe.D_updates
+        update_D.start(state_D, rows[:n])
+        update_G.start(state_G, rows[n:])
         Z_G, masks = (more[0], more[1:]) if recipe.fresh_Z else (None, more)
         named = dict(zip(recipe.masks(), masks, strict=True))
         row = steps.step(X, Z, Z_G, named, net_D, net_G, recipe, update_D, update_G)
@@ -174,7 +174,7 @@ class CompiledSteps:
         for row, *own in zip(rows, coefficients, X, Z, *more, strict=True):
             state_D, state_G, new = step([state_D, state_G, *own])
             row.copy_(new)  # the next call may write to the same memory
-        per_step = 1, self.recipe.G_updates
+        per_step = self.recipe.D_updates, self.recipe.G_updates
         for trainer, state, n in zip(self.trainers, (state_D, state_G), per_step, strict=True):
             trainer.set_steps(trainer.steps + len(X) * n)
             for tensors, flat in zip(_rows(trainer), state, strict=True):
@@ -185,18 +185,20 @@ class CompiledSteps:
     def _compiled(self, X: Tensor) -> Step | None:
         if not self.why:
             try:
-                return compile_steps(self.recipe, X.dtype, X.shape[1], self.thorough)
+                batch = X.shape[1] // self.recipe.D_updates
+                return compile_steps(self.recipe, X.dtype, batch, self.thorough)
             except Exception as error:  # a compiler is never required, and fails in many ways
                 self.why = f"it failed: {' '.join(str(error).split())[:200]}"
         return None
 
 
 def _coefficients(recipe: Recipe, trainer_D: Adam, trainer_G: Adam, like: Tensor) -> Tensor:
-    """(k, 1 + G_updates, 3): the coefficients of D's update and of G's, for each step."""
-    k, n = len(like), recipe.G_updates
-    D = [trainer_D.spec.coefficients(trainer_D.steps + i + 1) for i in range(k)]
-    G = [trainer_G.spec.coefficients(trainer_G.steps + i + 1) for i in range(k * n)]
-    rows = np.concatenate([np.reshape(D, (k, 1, 3)), np.reshape(G, (k, n, 3))], axis=1)
+    """(k, D_updates + G_updates, 3): the coefficients of D's updates and of G's, for each step."""
+    k, parts = len(like), []
+    for trainer, n in ((trainer_D, recipe.D_updates), (trainer_G, recipe.G_updates)):
+        own = [trainer.spec.coefficients(trainer.steps + i + 1) for i in range(k * n)]
+        parts.append(np.reshape(own, (k, n, 3)))
+    rows = np.concatenate(parts, axis=1)
     return torch.tensor(rows, dtype=like.dtype)
 
 

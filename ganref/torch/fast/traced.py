@@ -81,9 +81,10 @@ def example_inputs(recipe: Recipe, dtype: torch.dtype, batch_size: int) -> list[
     shapes: list[tuple[int, ...]] = [
         (3, n_D),
         (4 if recipe.ema else 3, n_G),
-        (1 + recipe.G_updates, 3),
+        (recipe.D_updates + recipe.G_updates, 3),
     ]
-    shapes += [(batch_size, *recipe.data_shape), (batch_size, *recipe.latent_shape)]
+    examples = recipe.D_updates * batch_size
+    shapes += [(examples, *recipe.data_shape), (examples, *recipe.latent_shape)]
     if recipe.fresh_Z:
         shapes.append((recipe.G_updates, batch_size, *recipe.latent_shape))
     masks = [torch.ones(s, dtype=torch.bool) for s in recipe.masks(batch_size).values()]
