@@ -8,10 +8,26 @@ from typing import Any
 import numpy as np
 
 import ganref
-from ganref.draws.rng import DATA, DROPOUT, LATENT, LATENT_G, Stream, dropout_masks, latent
+from ganref.draws.rng import (
+    DATA,
+    DROPOUT,
+    LATENT,
+    LATENT_G,
+    MIXTURE,
+    Stream,
+    dropout_masks,
+    latent,
+    mixtures,
+)  # fmt: skip
 from ganref.parity.differences import FLOOR
 from ganref.spec import Recipe
-from ganref.spec.losses import Hinge, LeastSquares
+from ganref.spec.losses import (
+    BinaryCrossEntropy,
+    Hinge,
+    LeastSquares,
+    Wasserstein,
+    WassersteinGP,
+)  # fmt: skip
 
 NARROW: dict[str, dict[str, Any]] = {
     "gaussian": {},
@@ -42,7 +58,9 @@ def draws(recipe: Recipe, steps: int, seed: int = 0) -> tuple[tuple[Any, Any], d
     X = Stream(seed, DATA).at(0).standard_normal(shape)
     X = X @ np.array([[1, 2], [-0.1, 0.5]]) + [1, 2] if recipe.data_shape == (2,) else np.tanh(X)
     Z = latent(recipe, Stream(seed, LATENT), k, (examples,))
-    more: dict[str, Any] = {"Z_G": None, "masks": dropout_masks(recipe, Stream(seed, DROPOUT), k)}
+    masks = dropout_masks(recipe, Stream(seed, DROPOUT), k)
+    masks |= mixtures(recipe, Stream(seed, MIXTURE), k)
+    more: dict[str, Any] = {"Z_G": None, "masks": masks}
     if recipe.fresh_Z:
         more["Z_G"] = latent(recipe, Stream(seed, LATENT_G), k, (recipe.G_updates, batch))
     return (X, Z), more
@@ -93,6 +111,13 @@ def options() -> dict[str, Recipe]:
         "r1-conv": with_loss(dcgan32, r1=0.5),
         "r1-tanh": with_loss(toy, r1=0.5),
         "r1-energy": with_loss(points, r1=0.5, repelling=0.1),
+        "r2": with_loss(narrow("mlp"), r2=0.5),
+        "r1-r2-conv": with_loss(dcgan32, r1=0.5, r2=0.25),
+        "wasserstein": toy.replace(loss=Wasserstein("sum", 0.5), D_updates=2),
+        "wasserstein-conv": dcgan32.replace(loss=Wasserstein()),
+        "gp-tanh": toy.replace(loss=BinaryCrossEntropy("sum", 0.5, gp=0.3)),
+        "gp-dropout": narrow("mlp").replace(loss=WassersteinGP(), D_updates=2),
+        "gp-conv": dcgan32.replace(loss=WassersteinGP(r1=0.5)),
         "ema": dcgan32.replace(ema=0.9),
         "repelling": with_loss(ebgan, repelling=0.1),
         "ebgan-points": points,

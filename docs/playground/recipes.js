@@ -37,6 +37,9 @@ ganref.spec = {
       "reduction": "sum",
       "scale_D": 0.5,
       "r1": 0.0,
+      "r2": 0.0,
+      "gp": 0.0,
+      "clip": 0.0,
       "generator": "non_saturating",
       "real_label": 1.0
      },
@@ -156,6 +159,9 @@ ganref.spec = {
       "reduction": "sum",
       "scale_D": 0.5,
       "r1": 0.0,
+      "r2": 0.0,
+      "gp": 0.0,
+      "clip": 0.0,
       "generator": "non_saturating",
       "real_label": 1.0
      },
@@ -275,6 +281,9 @@ ganref.spec = {
       "reduction": "sum",
       "scale_D": 0.5,
       "r1": 0.0,
+      "r2": 0.0,
+      "gp": 0.0,
+      "clip": 0.0,
       "generator": "non_saturating",
       "real_label": 1.0
      },
@@ -394,6 +403,9 @@ ganref.spec = {
       "reduction": "sum",
       "scale_D": 0.5,
       "r1": 0.0,
+      "r2": 0.0,
+      "gp": 0.0,
+      "clip": 0.0,
       "generator": "non_saturating",
       "real_label": 1.0
      },
@@ -488,6 +500,9 @@ ganref.spec = {
      "reduction": "sum",
      "scale_D": 0.5,
      "r1": 0.0,
+     "r2": 0.0,
+     "gp": 0.0,
+     "clip": 0.0,
      "generator": "non_saturating",
      "real_label": 1.0
     },
@@ -496,6 +511,9 @@ ganref.spec = {
      "reduction": "sum",
      "scale_D": 0.5,
      "r1": 0.0,
+     "r2": 0.0,
+     "gp": 0.0,
+     "clip": 0.0,
      "generator": "minimax",
      "real_label": 1.0
     },
@@ -503,13 +521,19 @@ ganref.spec = {
      "kind": "least-squares",
      "reduction": "sum",
      "scale_D": 0.5,
-     "r1": 0.0
+     "r1": 0.0,
+     "r2": 0.0,
+     "gp": 0.0,
+     "clip": 0.0
     },
     "hinge": {
      "kind": "hinge",
      "reduction": "sum",
      "scale_D": 0.5,
-     "r1": 0.0
+     "r1": 0.0,
+     "r2": 0.0,
+     "gp": 0.0,
+     "clip": 0.0
     }
    },
    "optimum": {
@@ -599,6 +623,9 @@ ganref.spec = {
       "reduction": "mean",
       "scale_D": 1.0,
       "r1": 0.0,
+      "r2": 0.0,
+      "gp": 0.0,
+      "clip": 0.0,
       "generator": "non_saturating",
       "real_label": 1.0
      },
@@ -693,6 +720,9 @@ ganref.spec = {
      "reduction": "mean",
      "scale_D": 1.0,
      "r1": 0.0,
+     "r2": 0.0,
+     "gp": 0.0,
+     "clip": 0.0,
      "generator": "non_saturating",
      "real_label": 1.0
     },
@@ -701,6 +731,9 @@ ganref.spec = {
      "reduction": "mean",
      "scale_D": 1.0,
      "r1": 0.0,
+     "r2": 0.0,
+     "gp": 0.0,
+     "clip": 0.0,
      "generator": "minimax",
      "real_label": 1.0
     },
@@ -708,13 +741,19 @@ ganref.spec = {
      "kind": "least-squares",
      "reduction": "mean",
      "scale_D": 1.0,
-     "r1": 0.0
+     "r1": 0.0,
+     "r2": 0.0,
+     "gp": 0.0,
+     "clip": 0.0
     },
     "hinge": {
      "kind": "hinge",
      "reduction": "mean",
      "scale_D": 1.0,
-     "r1": 0.0
+     "r1": 0.0,
+     "r2": 0.0,
+     "gp": 0.0,
+     "clip": 0.0
     }
    },
    "optimum": {
@@ -826,6 +865,9 @@ ganref.spec = {
       "reduction": "mean",
       "scale_D": 1.0,
       "r1": 0.0,
+      "r2": 0.0,
+      "gp": 0.0,
+      "clip": 0.0,
       "generator": "non_saturating",
       "real_label": 1.0
      },
@@ -920,6 +962,9 @@ ganref.spec = {
      "reduction": "mean",
      "scale_D": 1.0,
      "r1": 0.0,
+     "r2": 0.0,
+     "gp": 0.0,
+     "clip": 0.0,
      "generator": "non_saturating",
      "real_label": 1.0
     },
@@ -928,6 +973,9 @@ ganref.spec = {
      "reduction": "mean",
      "scale_D": 1.0,
      "r1": 0.0,
+     "r2": 0.0,
+     "gp": 0.0,
+     "clip": 0.0,
      "generator": "minimax",
      "real_label": 1.0
     },
@@ -935,13 +983,19 @@ ganref.spec = {
      "kind": "least-squares",
      "reduction": "mean",
      "scale_D": 1.0,
-     "r1": 0.0
+     "r1": 0.0,
+     "r2": 0.0,
+     "gp": 0.0,
+     "clip": 0.0
     },
     "hinge": {
      "kind": "hinge",
      "reduction": "mean",
      "scale_D": 1.0,
-     "r1": 0.0
+     "r1": 0.0,
+     "r2": 0.0,
+     "gp": 0.0,
+     "clip": 0.0
     }
    },
    "optimum": {

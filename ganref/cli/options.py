@@ -28,6 +28,9 @@ LOSS_OPTIONS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "margin": ("margin", _same),
     "repelling": ("repelling", _same),
     "r1": ("r1", _same),
+    "r2": ("r2", _same),
+    "gp": ("gp", _same),
+    "clip": ("clip", _same),
 }
 # Numbers that only some stacks of layers have, and another value that would show it.
 ELSEWHERE: dict[str, Callable[[Recipe], Any]] = {
@@ -72,6 +75,9 @@ def recipe_options(p: argparse.ArgumentParser) -> None:
     g.add_argument("--margin", type=between(float, 0, 1e6, open_below=True), help="of ebgan's loss")
     g.add_argument("--repelling", type=weight, help="weight of ebgan's pulling-away term")
     g.add_argument("--r1", type=weight, help="weight of the gradient penalty on real data")
+    g.add_argument("--r2", type=weight, help="weight of the gradient penalty on generated data")
+    g.add_argument("--gp", type=weight, help="weight of the penalty of gradients not of length 1")
+    g.add_argument("--clip", type=weight, help="bound of D's weights (0: none)")
     g.add_argument("--ema", type=share, help="decay of the average of G's weights (0.999, say)")
     g.add_argument(
         "--D-updates", type=between(int, 1, 1000), dest="D_updates", help="per step, each a batch"
@@ -149,7 +155,10 @@ def _loss(base: Recipe, args: dict[str, Any]) -> dict[str, Any]:
         numbers[field] = become(args[option])
     if names[type(base.loss)] == chosen:
         return {"loss": dataclasses.replace(base.loss, **numbers)} if numbers else {}
-    # What every loss has is the recipe's; a sigmoid head is binary cross-entropy's.
-    kept = {field.name: getattr(base.loss, field.name) for field in dataclasses.fields(Loss)}
+    # What every loss has is the recipe's, but for what its own kind begins with (its penalty, say);
+    # a sigmoid head is binary cross-entropy's.
+    usual = type(base.loss)()
+    values = {field.name: getattr(base.loss, field.name) for field in dataclasses.fields(Loss)}
+    kept = {name: value for name, value in values.items() if value != getattr(usual, name)}
     head = "logits" if base.head == "sigmoid" else base.head
     return {"loss": LOSSES[chosen](**kept | numbers), "head": head}

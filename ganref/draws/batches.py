@@ -49,8 +49,8 @@ class Source:
         self.recipe, self.dataset, self.held = recipe, dataset, held
         self.dtype = storage(dtype)
         self.steps_per_epoch = recipe.steps_per_epoch(len(dataset))
-        streams = rng.LATENT, rng.LATENT_G, rng.DROPOUT, rng.SHUFFLE
-        self._latent, self._latent_G, self._dropout, self._shuffle = (
+        streams = rng.LATENT, rng.LATENT_G, rng.DROPOUT, rng.SHUFFLE, rng.MIXTURE
+        self._latent, self._latent_G, self._dropout, self._shuffle, self._mixture = (
             rng.Stream(seed, stream) for stream in streams
         )
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
@@ -72,7 +72,8 @@ class Source:
             X=self.real(steps),
             Z=rng.latent(recipe, self._latent, steps, (recipe.examples_per_step,)),
             Z_G=Z_G,
-            masks=rng.dropout_masks(recipe, self._dropout, steps),
+            masks=rng.dropout_masks(recipe, self._dropout, steps)
+            | rng.mixtures(recipe, self._mixture, steps),
         )
 
     def real(self, steps: range) -> np.ndarray:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..spec.errors import UserError
-from ..spec.schema import Recipe
+from ..spec.schema import MIX, Recipe
 
 # A stream's number is part of every published result: never renumber.
-WEIGHTS, LATENT, LATENT_G, SHUFFLE, DROPOUT, PICTURES, DATA, EVALUATION = range(1, 9)
+WEIGHTS, LATENT, LATENT_G, SHUFFLE, DROPOUT, PICTURES, DATA, EVALUATION, MIXTURE = range(1, 10)
 
 
 class Stream:
@@ -51,14 +51,20 @@ def latent(recipe: Recipe, stream: Stream, steps: range, lead: tuple[int, ...]) 
 
 def dropout_masks(recipe: Recipe, stream: Stream, steps: range) -> dict[str, np.ndarray]:
     """The masks (len(steps), passes, B, *features) of these steps, by layer; True is kept."""
-    masks = {
-        name: np.empty((len(steps), *shape), dtype=bool) for name, shape in recipe.masks().items()
-    }
+    shapes = {n: shape for n, shape in recipe.masks().items() if n != MIX}
+    masks = {name: np.empty((len(steps), *shape), dtype=bool) for name, shape in shapes.items()}
     for row, step in enumerate(steps):
         generator = stream.at(step)
         for mask in masks.values():
             mask[row] = generator.random(mask.shape[1:], dtype=np.float32) >= recipe.dropout
     return masks
+
+
+def mixtures(recipe: Recipe, stream: Stream, steps: range) -> dict[str, np.ndarray]:
+    """The shares `MIX` of these steps, U(0, 1), as `Recipe.masks` has them with the steps in front,
+    float64; nothing where the loss mixes no examples."""
+    shapes = {n: shape for n, shape in recipe.masks().items() if n == MIX}
+    return {n: np.array([stream.at(i).random(shape) for i in steps]) for n, shape in shapes.items()}
 
 
 def permutation(stream: Stream, epoch: int, n: int) -> np.ndarray:

@@ -120,7 +120,7 @@ def to_tensor(array: numpy.ndarray, dtype: str, device: Any, axes: int) -> Tenso
 
 
 def to_mask(mask: numpy.ndarray, dtype: str, device: Any) -> Tensor:
-    """A mask of dropout on the device."""
+    """A mask of dropout on the device, or shares as numbers of that type."""
     return to_tensor(mask, dtype, device, 0)
 
 

@@ -9,7 +9,15 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ganref.spec.formulas import Terms, pairs
-from ganref.spec.losses import BinaryCrossEntropy, Hinge, LeastSquares, Loss, Margin
+from ganref.spec.loss import Loss
+from ganref.spec.losses import (
+    BinaryCrossEntropy,
+    Hinge,
+    LeastSquares,
+    Margin,
+    Wasserstein,
+    WassersteinGP,
+)
 
 from .framework import Tensor, detach, mx, np, npx
 
@@ -44,6 +52,12 @@ def pulling_away(codes: Tensor) -> Tensor:
     return (squares.sum() - np.diag(squares).sum()) / pairs(len(codes))
 
 
+def excess(g: Tensor, norm: float) -> Tensor:
+    """What the penalty R[(|g| - norm)²] sums, of gradients g (B, *data): (|g| - norm)² (B,), or the
+    squares themselves where norm is 0."""
+    return (_lengths(g) - norm) ** 2 if norm else g * g
+
+
 LOSSES: dict[type[Loss], Terms] = {
     BinaryCrossEntropy: Terms(
         D=lambda loss, real, fake: bce(real, loss.real_label) + bce(fake, 0),
@@ -60,6 +74,14 @@ LOSSES: dict[type[Loss], Terms] = {
     ),
     Hinge: Terms(
         D=lambda loss, real, fake: npx.relu(1 - real) + npx.relu(1 + fake),
+        G=lambda loss, fake: -fake,
+    ),
+    Wasserstein: Terms(
+        D=lambda loss, real, fake: fake - real,
+        G=lambda loss, fake: -fake,
+    ),
+    WassersteinGP: Terms(
+        D=lambda loss, real, fake: fake - real,
         G=lambda loss, fake: -fake,
     ),
 }
@@ -90,11 +112,19 @@ SLOPES: dict[type[Loss], Slopes] = {
         D=lambda loss, out, is_real: (1 - is_real) * (out > -1) - is_real * (out < 1),
         G=lambda loss, out: -S.ones_like(out),
     ),
+    Wasserstein: Slopes(
+        D=lambda loss, out, is_real: 1 - 2 * is_real,
+        G=lambda loss, out: -S.ones_like(out),
+    ),
+    WassersteinGP: Slopes(
+        D=lambda loss, out, is_real: 1 - 2 * is_real,
+        G=lambda loss, out: -S.ones_like(out),
+    ),
 }
 
 
 def loss_D(loss: Loss, real: Tensor, fake: Tensor) -> Tensor:
-    """L_D of the outputs (B,) on real and fake examples, without the r1 term."""
+    """L_D of the outputs (B,) on real and fake examples, without its penalties."""
     return loss.scale_D * _reduce(loss, LOSSES[type(loss)].D(loss, real, fake))
 
 
@@ -110,6 +140,20 @@ def mean_score(loss: Loss, outputs: Tensor) -> Tensor:
     """The mean over the batch of what people read off D, without a gradient: a probability for
     logits, the output itself for others."""
     return LOSSES[type(loss)].score(detach(outputs)).mean(-1)
+
+
+def pull(g: Tensor, norm: float) -> Tensor:
+    """Half the derivative of (|g| - norm)² to g (B, *data): (1 - norm / |g|) g; 0 where g is 0,
+    where it has none."""
+    if not norm:
+        return g
+    lengths = _lengths(g)
+    share = 1 - norm / np.where(lengths > 0, lengths, np.full_like(lengths, norm))
+    return g * share.reshape(-1, *(1,) * (g.ndim - 1))
+
+
+def _lengths(g: Tensor) -> Tensor:
+    return np.sqrt((g * g).reshape(len(g), -1).sum(1))
 
 
 def _reduce(loss: Loss, terms: Tensor) -> Tensor:

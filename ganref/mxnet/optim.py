@@ -56,12 +56,16 @@ class _Formula(mx.optimizer.Optimizer):
 
 class Adam(gluon.Trainer):
     """Adam on all trained numbers of a network (Kingma and Ba 2015, algorithm 1), and the
-    exponential moving average of its weights where `ema` is not 0.
+    exponential moving average of its weights where `ema` is not 0; each update ends in
+    [-clip, clip] where `clip` is not 0.
 
     `m`, `v` and `average` list a tensor for each parameter, in the network's order."""
 
-    def __init__(self, network: Network, adam: AdamSpec, ema: float = 0.0) -> None:
+    def __init__(
+        self, network: Network, adam: AdamSpec, ema: float = 0.0, clip: float = 0.0
+    ) -> None:
         self.network, self.spec, self.ema, self.steps = network, adam, ema, 0
+        self.clip = clip
         params = list(network.trained.values())
         self.m = [np.zeros_like(p) for p in params]
         self.v = [np.zeros_like(p) for p in params]
@@ -75,6 +79,9 @@ class Adam(gluon.Trainer):
         adam, self.steps = self.spec, self.steps + 1
         self.optimizer.coefficients = adam.coefficients(self.steps)
         super().step(batch_size if adam.mean_gradients else 1)
+        if self.clip:  # MXNet's own `clip` holds its bounds as float32
+            for tensor in self.network.trained.values():
+                tensor[...] = np.minimum(np.maximum(tensor, -self.clip), self.clip)
         if self.ema:
             for average, tensor in zip(self.average, self.network.trained.values(), strict=True):
                 average += (1 - self.ema) * (tensor - average)

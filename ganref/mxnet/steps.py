@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from ganref.spec.layers import ConvTranspose
+from ganref.spec.loss import Penalty
 from ganref.spec.schema import Recipe
-from ganref.spec.steps import of_pass, of_update, of_updates
+from ganref.spec.steps import of_pass, of_update, of_updates, points
 
 from . import losses
 from .framework import Gradients, Masks, Tensor, autograd, detach, stack
@@ -32,14 +33,20 @@ def gradient_D(
         return net_D(x, update_stats=update_stats, masks=of_pass(masks, i))[0]
 
     X, fake_X = detach(X), detach(fake_X)  # the gradients end at D's inputs
-    if recipe.loss.r1:
-        X.attach_grad()
+    at = points(recipe, X, fake_X, masks)
+    for x in at.values():
+        x.attach_grad()
     with autograd.record():
         # Only the running statistics can tell which came first.
         if recipe.norm.fake_first:
             fake_Y, real_Y = forward(fake_X, 1), forward(X, 0)
         else:
             real_Y, fake_Y = forward(X, 0), forward(fake_X, 1)
+        outputs = {"real": real_Y, "fake": fake_Y}
+        for penalty in recipe.loss.penalties:
+            if penalty.at not in outputs:
+                own = of_pass(masks, penalty.drawn)
+                outputs[penalty.at], _ = net_D(at[penalty.at], update_stats=False, masks=own)
     real, fake = detach(real_Y), detach(fake_Y)
     real.attach_grad()
     fake.attach_grad()
@@ -48,8 +55,9 @@ def gradient_D(
     loss_D.backward()
     for tensor in net_D.trained.values():
         tensor.grad[()] = 0  # `backward` adds to it
-    if recipe.loss.r1:
-        loss_D = loss_D + _gradient_penalty(X, real_Y, net_D, recipe, of_pass(masks, 0))
+    for penalty in recipe.loss.penalties:
+        here, own = (at[penalty.at], outputs[penalty.at]), of_pass(masks, penalty.drawn)
+        loss_D = loss_D + _gradient_penalty(*here, penalty, net_D, recipe, own)
     if any(isinstance(layer, ConvTranspose) for layer in net_D.spec.layers):
         # oneDNN crashes when it has to add two gradients to a transposed kernel outside the
         # parameter's own buffer. Running statistics belong to both tapes, hence `retain_graph`.
@@ -164,17 +172,18 @@ class PlainSteps:
 
 
 def _gradient_penalty(
-    X: Tensor, real_Y: Tensor, net_D: Network, recipe: Recipe, masks: Masks
+    x: Tensor, y: Tensor, penalty: Penalty, net_D: Network, recipe: Recipe, masks: Masks
 ) -> Tensor:
-    """R1, r1 / 2 * R[|g|²] with g the gradient of the summed outputs to X; its gradient is left
-    with D's weights.
+    """A penalty, weight * R[(|g| - norm)²] with g the gradient of the summed outputs to x; its
+    gradient is left with D's weights.
 
-    MXNet's convolutions have no second derivative. But |g|² is the differential of the outputs in
-    the direction v = g, and half its gradient to the weights is that differential's with v held
-    still, which takes a first derivative only."""
-    (g,) = autograd.grad(real_Y, [X], retain_graph=True)
-    factor = recipe.loss.r1 * recipe.loss.weight(X.shape[0])
+    MXNet's convolutions have no second derivative. But the penalty's gradient to the weights is
+    2 weight times that of the outputs' differential in the direction v = (1 - norm / |g|) g, with v
+    held still, which takes a first derivative only."""
+    (g,) = autograd.grad(y, [x], retain_graph=True)
+    factor = penalty.weight * recipe.loss.weight(x.shape[0])
+    v = losses.pull(detach(g), penalty.norm)
     with autograd.record():
-        penalty = factor * net_D.tangent(detach(X), detach(g), masks).sum()
-    penalty.backward(retain_graph=True)
-    return penalty / 2
+        slope = 2 * factor * net_D.tangent(detach(x), v, masks).sum()
+    slope.backward(retain_graph=True)
+    return factor * losses.excess(detach(g), penalty.norm).sum()

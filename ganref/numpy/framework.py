@@ -76,8 +76,8 @@ def to_tensor(array: np.ndarray, dtype: np.dtype, device: str, axes: int) -> Ten
 
 
 def to_mask(mask: np.ndarray, dtype: np.dtype, device: str) -> Tensor:
-    """A mask of dropout on the device."""
-    return mask
+    """A mask of dropout on the device, or shares as numbers of that type."""
+    return mask if mask.dtype == bool else mask.astype(dtype)
 
 
 def to_array(tensor: Tensor) -> np.ndarray:

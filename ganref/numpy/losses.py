@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from ganref.spec.formulas import (
     bce,
+    excess,
     grad_codes,
     grad_D,
     grad_G,
     loss_D,
     loss_G,
+    pull,
     pulling_away,
     softplus,
 )
@@ -20,12 +22,14 @@ __all__ = [
     "softplus",
     "bce",
     "pulling_away",
+    "excess",
     "loss_D",
     "loss_G",
     "mean_score",
     "grad_D",
     "grad_G",
     "grad_codes",
+    "pull",
 ]
 
 

@@ -12,10 +12,14 @@ from .layers import Network
 
 class Adam:
     """Adam on all trained numbers of a network (Kingma and Ba 2015, algorithm 1), and the
-    exponential moving average of its weights where `ema` is not 0."""
+    exponential moving average of its weights where `ema` is not 0; each update ends in
+    [-clip, clip] where `clip` is not 0."""
 
-    def __init__(self, network: Network, adam: AdamSpec, ema: float = 0.0) -> None:
+    def __init__(
+        self, network: Network, adam: AdamSpec, ema: float = 0.0, clip: float = 0.0
+    ) -> None:
         self.network, self.spec, self.ema, self.steps = network, adam, ema, 0
+        self.clip = clip
         self.m = np.zeros_like(network.flat)
         self.v = np.zeros_like(network.flat)
         self.average = network.flat.copy()
@@ -31,6 +35,8 @@ class Adam:
         self.v += (1 - adam.beta2) * (grads * grads)
         rate, scale, eps = adam.coefficients(self.steps)
         self.network.flat -= rate * self.m / (np.sqrt(self.v) * scale + eps)
+        if self.clip:
+            np.clip(self.network.flat, -self.clip, self.clip, out=self.network.flat)
         if self.ema:
             self.average += (1 - self.ema) * (self.network.flat - self.average)
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ganref.spec.loss import Penalty
 from ganref.spec.schema import Recipe
-from ganref.spec.steps import of_pass, of_update, of_updates
+from ganref.spec.steps import of_pass, of_update, of_updates, points
 
 from . import losses
 from .framework import Gradients, Masks, Tensor, detach, stack
@@ -31,9 +32,11 @@ def gradient_D(
     real_Y, fake_Y, tapes = _forward_D(X, fake_X, net_D, recipe, masks, update_stats)
     loss_D = losses.loss_D(recipe.loss, real_Y, fake_Y)
     grads = _backward_D(*losses.grad_D(recipe.loss, real_Y, fake_Y), net_D, tapes)
-    if recipe.loss.r1:
-        penalty, d_penalty = _gradient_penalty(X, net_D, recipe, of_pass(masks, 0))
-        loss_D, grads = loss_D + penalty, grads + d_penalty
+    at = points(recipe, X, fake_X, masks)
+    for penalty in recipe.loss.penalties:
+        own = of_pass(masks, penalty.drawn)
+        value, d_value = _gradient_penalty(at[penalty.at], penalty, net_D, recipe, own)
+        loss_D, grads = loss_D + value, grads + d_value
     D_x, D_G_z = (losses.mean_score(recipe.loss, Y) for Y in (real_Y, fake_Y))
     return detach(loss_D), D_x, D_G_z, grads
 
@@ -160,18 +163,22 @@ def _backward_D(d_real: Tensor, d_fake: Tensor, net_D: Network, tapes: list[Any]
 
 
 def _gradient_penalty(
-    X: Tensor, net_D: Network, recipe: Recipe, masks: Masks
+    x: Tensor, penalty: Penalty, net_D: Network, recipe: Recipe, masks: Masks
 ) -> tuple[Any, Gradients]:
-    """R1, r1 / 2 * R[|g|²] with g the gradient of the summed outputs to X, and its gradients.
+    """A penalty, weight * R[(|g| - norm)²] with g the gradient of the summed outputs to x, and its
+    gradients.
 
-    Those to the weights are r1 * R[d/dt (the weights' gradients at X + t g)] at t = 0. A complex
-    step takes that derivative exactly: there is no difference to cancel, so t can be tiny."""
-    ones = np.ones(len(X), X.dtype)
-    _, tape = net_D.record(X, update_stats=False, masks=masks)
+    Those to the weights are 2 weight * R[d/dt (the weights' gradients at x + t v)] at t = 0, where
+    v = (1 - norm / |g|) g. A complex step takes that derivative exactly: there is no difference to
+    cancel, so t can be tiny."""
+    ones = np.ones(len(x), x.dtype)
+    _, tape = net_D.record(x, update_stats=False, masks=masks)
     g, _ = net_D.backward(ones, tape, weights=False)
-    factor = recipe.loss.r1 * recipe.loss.weight(X.shape[0])
-    tiny = 1e-20 if X.dtype == np.float64 else 1e-10
-    moved = (X + 1j * tiny * g).astype(np.result_type(X.dtype, np.complex64))
+    factor = penalty.weight * recipe.loss.weight(len(x))
+    tiny = 1e-20 if x.dtype == np.float64 else 1e-10
+    v = losses.pull(g, penalty.norm)
+    moved = (x + 1j * tiny * v).astype(np.result_type(x.dtype, np.complex64))
     _, moved_tape = net_D.record(moved, update_stats=False, masks=masks)
     _, grads = net_D.backward(ones, moved_tape, inputs=False)
-    return factor / 2 * (g * g).sum(), (factor / tiny * grads.imag).astype(X.dtype)
+    value = factor * losses.excess(g, penalty.norm).sum()
+    return value, (2 * factor / tiny * grads.imag).astype(x.dtype)

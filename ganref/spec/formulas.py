@@ -78,8 +78,28 @@ def grad_pulling_away(codes: np.ndarray) -> np.ndarray:
     return (grad - unit * (grad * unit).sum(1, keepdims=True)) / norm
 
 
+def excess(g: np.ndarray, norm: float) -> np.ndarray:
+    """What the penalty R[(|g| - norm)²] sums, of gradients g (B, *data): (|g| - norm)² (B,), or the
+    squares themselves where norm is 0."""
+    return (_lengths(g) - norm) ** 2 if norm else g * g
+
+
+def pull(g: np.ndarray, norm: float) -> np.ndarray:
+    """Half the derivative of (|g| - norm)² to g (B, *data): (1 - norm / |g|) g; 0 where g is 0,
+    where it has none."""
+    if not norm:
+        return g
+    lengths = _lengths(g)
+    share = 1 - norm / np.where(lengths > 0, lengths, norm)
+    return g * share.reshape(-1, *(1,) * (g.ndim - 1))
+
+
+def _lengths(g: np.ndarray) -> np.ndarray:
+    return np.sqrt((g * g).reshape(len(g), -1).sum(1))
+
+
 def loss_D(loss: Loss, real: np.ndarray, fake: np.ndarray) -> np.ndarray:
-    """L_D of the outputs (B,) on real and fake examples, without the r1 term."""
+    """L_D of the outputs (B,) on real and fake examples, without its penalties."""
     return loss.scale_D * _reduce(loss, loss.terms_D(real, fake))
 
 

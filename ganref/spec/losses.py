@@ -3,97 +3,29 @@
 o is an output of D: a logit, of which D is the sigmoid; a raw score; or an energy C. R is the sum
 or the mean over the batch, and every kind has
 
-    L_D = scale_D * R[terms_D(o_real, o_fake)] + r1 / 2 * R[|grad_x o(x)|^2 on real data]
+    L_D = scale_D * R[terms_D(o_real, o_fake)]
+        + r1 / 2 * R[|g(x)|²] + r2 / 2 * R[|g(G(z))|²] + gp * R[(|g(ε x + (1 - ε) G(z))| - 1)²]
     L_G = R[terms_G(o_fake)]
+
+where g is the gradient of o to D's input and ε ~ U(0, 1) is drawn anew for each example. After each
+of its updates D's weights are held in [-clip, clip], where clip is not 0.
 
 Sources: Goodfellow et al. 2014 (as in "Generative Adversarial Networks" of d2l.ai); T. Silva, "An
 intuitive introduction to Generative Adversarial Networks" (label smoothing); Zhao, Mathieu and
 LeCun 2016 (margin and repelling term); Mao et al. 2017 (least squares); Lim and Ye 2017 (hinge);
-Mescheder, Geiger and Nowozin 2018 (R1).
+Mescheder, Geiger and Nowozin 2018 (R1 and R2); Arjovsky, Chintala and Bottou 2017 (the critic, held
+by clipping its weights); Gulrajani et al. 2017 (by the penalty `gp`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from .errors import UserError
 from .formulas import bce, entropy, sigmoid
-
-
-@dataclass(frozen=True)
-class Loss:
-    """What every kind has: the reduction R ("sum" or "mean"), the factor of L_D, the weight of R1.
-
-    Raises UserError for numbers that no loss can have."""
-
-    reduction: str = "mean"
-    scale_D: float = 1.0
-    r1: float = 0.0
-
-    name: ClassVar[str] = ""
-    energy: ClassVar[bool] = False  # D is an autoencoder, its outputs the errors it makes
-    signed: ClassVar[bool] = False  # terms are of either sign, and may cancel to any loss
-    against_collapse: ClassVar[str] = "--r1 0.1"
-
-    def __post_init__(self) -> None:
-        _choose("reduction", self.reduction, "sum", "mean")
-        if not self.scale_D > 0 or not self.r1 >= 0:
-            raise UserError("scale_D must be positive, and r1 not negative")
-
-    def terms_D(self, real: np.ndarray, fake: np.ndarray) -> np.ndarray:
-        """What each pair of outputs (B,) adds to L_D."""
-        raise NotImplementedError
-
-    def terms_G(self, fake: np.ndarray) -> np.ndarray:
-        """What each output (B,) on a generated example adds to L_G."""
-        raise NotImplementedError
-
-    def slopes_D(self, real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The derivatives of `terms_D` to both outputs."""
-        raise NotImplementedError
-
-    def slopes_G(self, fake: np.ndarray) -> np.ndarray:
-        """The derivative of `terms_G`."""
-        raise NotImplementedError
-
-    def score(self, outputs: np.ndarray) -> np.ndarray:
-        """What people read off D: the output itself, unless it is a logit."""
-        return outputs
-
-    def signal(self, D_G_z: float) -> float:
-        """The share of its gradient that the loss passes on to G where D's score is `D_G_z`."""
-        return 1.0
-
-    @property
-    def unit(self) -> float:
-        """What a loss of an ordinary size is."""
-        return 1.0
-
-    @property
-    def optimum(self) -> tuple[float, str] | None:
-        """L_D per example where D can do no better than to score all alike, and its label."""
-        return None
-
-    @property
-    def needs_codes(self) -> bool:
-        """Whether L_G has a term of the codes of an energy."""
-        return False
-
-    @property
-    def against_saturation(self) -> tuple[str, str]:
-        """What D is where `signal` is weak, and the options that help."""
-        return "fooled", "a larger --lr-D or a smaller --lr-G"
-
-    def weight(self, batch: int) -> float:
-        """What an example of so many counts in the reduction R."""
-        return 1.0 if self.reduction == "sum" else 1 / batch
-
-    def per_example(self, value: Any, batch: int) -> Any:
-        """A loss of a batch, as the mean over its examples."""
-        return value * (1 / batch) if self.reduction == "sum" else value
+from .loss import Loss, choose
 
 
 @dataclass(frozen=True)
@@ -108,7 +40,7 @@ class BinaryCrossEntropy(Loss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _choose("generator", self.generator, "non_saturating", "minimax")
+        choose("generator", self.generator, "non_saturating", "minimax")
         if not 0 < self.real_label <= 1:
             raise UserError(f"real_label must be in (0, 1], not {self.real_label}")
 
@@ -160,7 +92,7 @@ class Margin(Loss):
     repelling: float = 0.0
 
     name = "margin"
-    energy = True
+    energy = relative = True
     against_collapse = "--repelling 0.1"
 
     def __post_init__(self) -> None:
@@ -241,10 +173,54 @@ class Hinge(Loss):
         return 2 * self.scale_D, f"{2 * self.scale_D:g}"  # both outputs are 0
 
 
-KINDS = (BinaryCrossEntropy, Margin, LeastSquares, Hinge)
+@dataclass(frozen=True)
+class Critic(Loss):
+    """terms_D = o_fake - o_real, terms_G = -o_fake: -L_D is the difference of D's means, which a D
+    that is nowhere steeper than 1 makes the Wasserstein distance at most."""
+
+    signed = relative = True
+
+    def terms_D(self, real: np.ndarray, fake: np.ndarray) -> np.ndarray:
+        return fake - real
+
+    def terms_G(self, fake: np.ndarray) -> np.ndarray:
+        return -fake
+
+    def slopes_D(self, real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return -np.ones_like(real), np.ones_like(fake)
+
+    def slopes_G(self, fake: np.ndarray) -> np.ndarray:
+        return -np.ones_like(fake)
+
+    @property
+    def unit(self) -> float:
+        return 100.0  # scores have no zero of their own: they may drift far
+
+    @property
+    def optimum(self) -> tuple[float, str]:
+        return 0.0, "0"  # whatever all are scored
+
+
+@dataclass(frozen=True)
+class Wasserstein(Critic):
+    """A critic whose weights are clipped to [-clip, clip] after each update (Arjovsky, Chintala and
+    Bottou 2017, algorithm 1, which uses RMSProp: Adam with beta1 = 0 is that with its bias
+    corrected)."""
+
+    clip: float = field(default=0.01, kw_only=True)
+
+    name = "wasserstein"
+
+
+@dataclass(frozen=True)
+class WassersteinGP(Critic):
+    """A critic whose gradient between real and generated examples is drawn to length 1 (Gulrajani
+    et al. 2017, equation 3 with lambda = 10)."""
+
+    gp: float = field(default=10.0, kw_only=True)
+
+    name = "wasserstein-gp"
+
+
+KINDS = (BinaryCrossEntropy, Margin, LeastSquares, Hinge, Wasserstein, WassersteinGP)
 LOSSES: dict[str, type[Loss]] = {kind.name: kind for kind in KINDS}
-
-
-def _choose(name: str, value: str, *choices: str) -> None:
-    if value not in choices:
-        raise UserError(f"unknown {name} {value!r}; there are {', '.join(choices)}")

@@ -33,6 +33,7 @@ class Draw:
             raise UserError(f"an initialiser's scale must be positive, not {self.scale}")
 
 
+MIX = "mix"  # among a step's masks: the shares of real examples in mixed ones
 ZERO, ONE, SMALL = Draw("constant"), Draw("constant", 1.0), Draw()
 FAN_IN = Draw("uniform_fan_in")
 
@@ -154,9 +155,14 @@ class Recipe:
         return self.D_updates * self.batch_size
 
     def masks(self, batch_size: int | None = None) -> dict[str, Shape]:
-        """The dropout masks that one step takes, by layer: (passes, batch, *features)."""
+        """What D's passes in one step draw: the dropout masks, by layer (passes, batch, *features),
+        and where the loss mixes examples `MIX`, the share of the real one, (passes, batch, 1...):
+        an example's axes, so that it multiplies examples in any layout."""
         lead = (self.passes, batch_size or self.batch_size)
-        return {name: (*lead, *shape) for name, shape in self.discriminator.dropouts.items()}
+        drawn = {name: (*lead, *shape) for name, shape in self.discriminator.dropouts.items()}
+        if any(penalty.at == "mixed" for penalty in self.loss.penalties):
+            drawn[MIX] = (*lead, *(1,) * len(self.data_shape))
+        return drawn
 
     @property
     def convolves(self) -> bool:

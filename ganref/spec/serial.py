@@ -13,7 +13,7 @@ from .schema import Recipe
 
 # Fields that recipes and losses were once written without: then they were what they are unless
 # somebody says otherwise.
-LATER = {"D_updates"}
+LATER = {"D_updates", "r2", "gp", "clip"}
 # Until kinds had fields of their own, every loss was written with those of all of them.
 ONCE_ALL = {"generator": "non_saturating", "real_label": 1.0, "margin": 1.0, "repelling": 0.0}
 
@@ -38,6 +38,7 @@ def _loss(value: Any, where: str) -> Loss:
         raise UserError(f"{where} is of unknown kind {kind!r:.60}; there are {', '.join(LOSSES)}")
     own = {field.name for field in dataclasses.fields(LOSSES[kind])}
     rest = {name: number for name, number in value.items() if name != "kind"}
+    rest = _absent(LOSSES[kind], rest) | rest
     if set(rest) == set(ONCE_ALL) | {field.name for field in dataclasses.fields(Loss)}:
         for name in set(rest) - own:
             if rest.pop(name) != ONCE_ALL[name]:

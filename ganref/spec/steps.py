@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import UserError
-from .schema import Recipe
+from .schema import MIX, Recipe
 
 Masks = dict[str, np.ndarray]
 
@@ -38,7 +38,7 @@ def check_steps(
     With n = D_updates batches of B in a step, one after another: X (k, n B, *data), or rows
     (k, n B) of the data set that is `held`; Z (k, n B, *latent); Z_G (k, G_updates, B, *latent) if
     and only if the recipe draws a fresh Z for G; masks[name] (k, passes, B, *features) for each
-    dropout layer of D.
+    dropout layer of D, and for `MIX` as `Recipe.masks` has it.
     """
     if are_rows(X):
         if not held:
@@ -80,6 +80,15 @@ def of_update(batches: Any, i: int, updates: int) -> Any:
     """The batch of D's update i out of those of a step, in any framework's arrays."""
     size = batches.shape[0] // updates
     return batches[i * size : (i + 1) * size] if updates > 1 else batches
+
+
+def points(recipe: Recipe, X: Any, fake_X: Any, masks: dict[str, Any]) -> dict[str, Any]:
+    """The inputs of D at which the loss has penalties, by `Penalty.at`, in any framework's arrays:
+    mixed ones are ε x + (1 - ε) G(z) (Gulrajani et al. 2017, algorithm 1)."""
+    found = {"real": X, "fake": fake_X}
+    if MIX in masks:
+        found["mixed"] = masks[MIX][0] * X + (1 - masks[MIX][0]) * fake_X
+    return {penalty.at: found[penalty.at] for penalty in recipe.loss.penalties}
 
 
 def from_bytes(x: Any, white: Any = 255) -> Any:

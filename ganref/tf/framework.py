@@ -143,8 +143,8 @@ def to_tensor(array: np.ndarray, dtype: tf.DType, device: str, axes: int) -> Ten
 
 
 def to_mask(mask: np.ndarray, dtype: tf.DType, device: str) -> Tensor:
-    """A mask of dropout on the device."""
-    return tf.constant(mask)
+    """A mask of dropout on the device, or shares as numbers of that type."""
+    return tf.constant(mask, None if mask.dtype == bool else dtype)
 
 
 def to_array(tensor: Tensor) -> np.ndarray:

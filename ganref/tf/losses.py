@@ -7,7 +7,15 @@ from typing import Any
 import tensorflow as tf
 
 from ganref.spec.formulas import Terms, pairs
-from ganref.spec.losses import BinaryCrossEntropy, Hinge, LeastSquares, Loss, Margin
+from ganref.spec.loss import Loss
+from ganref.spec.losses import (
+    BinaryCrossEntropy,
+    Hinge,
+    LeastSquares,
+    Margin,
+    Wasserstein,
+    WassersteinGP,
+)
 
 from .framework import Tensor
 
@@ -37,6 +45,17 @@ def pulling_away(codes: Tensor) -> Tensor:
     return tf.reduce_sum(others * others) / pairs(batch)
 
 
+def excess(g: Tensor, norm: float) -> Tensor:
+    """What the penalty R[(|g| - norm)²] sums, of gradients g (B, *data): (|g| - norm)² (B,), or the
+    squares themselves where norm is 0."""
+    squares = g * g
+    if not norm:
+        return squares
+    squares = tf.reduce_sum(squares, list(range(1, g.shape.rank)))
+    none = tf.cast(squares == 0, g.dtype)  # where the root has no derivative, and |g| is given 0
+    return (tf.sqrt(squares + none) * (1 - none) - norm) ** 2
+
+
 LOSSES: dict[type[Loss], Terms] = {
     BinaryCrossEntropy: Terms(
         D=lambda loss, real, fake: bce(real, loss.real_label) + bce(fake, 0),
@@ -56,11 +75,19 @@ LOSSES: dict[type[Loss], Terms] = {
         D=lambda loss, real, fake: tf.nn.relu(1 - real) + tf.nn.relu(1 + fake),
         G=lambda loss, fake: -fake,
     ),
+    Wasserstein: Terms(
+        D=lambda loss, real, fake: fake - real,
+        G=lambda loss, fake: -fake,
+    ),
+    WassersteinGP: Terms(
+        D=lambda loss, real, fake: fake - real,
+        G=lambda loss, fake: -fake,
+    ),
 }
 
 
 def loss_D(loss: Loss, real: Tensor, fake: Tensor) -> Tensor:
-    """L_D of the outputs (B,) on real and fake examples, without the r1 term."""
+    """L_D of the outputs (B,) on real and fake examples, without its penalties."""
     return loss.scale_D * _reduce(loss, LOSSES[type(loss)].D(loss, real, fake))
 
 

@@ -13,13 +13,16 @@ from .layers import Network
 
 class Adam(keras.optimizers.Optimizer):
     """Adam on all trained numbers of a network (Kingma and Ba 2015, algorithm 1), and the
-    exponential moving average of its weights where `ema` is not 0.
+    exponential moving average of its weights where `ema` is not 0; each update ends in
+    [-clip, clip] where `clip` is not 0.
 
     Its coefficients are computed on the device: a graph holds what Python says still."""
 
-    def __init__(self, network: Network, adam: AdamSpec, ema: float = 0.0) -> None:
+    def __init__(
+        self, network: Network, adam: AdamSpec, ema: float = 0.0, clip: float = 0.0
+    ) -> None:
         super().__init__(learning_rate=adam.lr)
-        self.network, self.spec, self.ema = network, adam, ema
+        self.network, self.spec, self.ema, self.clip = network, adam, ema, clip
         with tf.device(network.device):
             self.build(network.trainable_variables)
 
@@ -60,6 +63,8 @@ class Adam(keras.optimizers.Optimizer):
             for number in adam.coefficients(step)
         )
         variable.assign_sub(rate * m / (tf.sqrt(v) * scale + eps))
+        if self.clip:
+            variable.assign(tf.clip_by_value(variable, -self.clip, self.clip))
 
     def set_steps(self, steps: int) -> None:
         """Go on as after that many updates."""

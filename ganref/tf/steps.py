@@ -10,8 +10,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from ganref.spec.loss import Penalty
 from ganref.spec.schema import Recipe
-from ganref.spec.steps import of_pass, of_update, of_updates
+from ganref.spec.steps import of_pass, of_update, of_updates, points
 
 from . import losses
 from .framework import Gradients, Masks, Tensor, detach, stack
@@ -32,18 +33,24 @@ def gradient_D(
     def forward(x: Tensor, i: int) -> Tensor:
         return net_D(x, update_stats=update_stats, masks=of_pass(masks, i))[0]
 
+    at = points(recipe, X, fake_X, masks)
     with tf.GradientTape() as tape:
-        with tf.GradientTape(watch_accessed_variables=False) as tape_X:
-            if recipe.loss.r1:
-                tape_X.watch(X)
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape_X:
+            tape_X.watch(at)
             # Only the running statistics can tell which came first.
             if recipe.norm.fake_first:
                 fake_Y, real_Y = forward(fake_X, 1), forward(X, 0)
             else:
                 real_Y, fake_Y = forward(X, 0), forward(fake_X, 1)
+            outputs = {"real": real_Y, "fake": fake_Y}
+            for penalty in recipe.loss.penalties:
+                if penalty.at not in outputs:
+                    own = of_pass(masks, penalty.drawn)
+                    outputs[penalty.at], _ = net_D(at[penalty.at], update_stats=False, masks=own)
         loss_D = losses.loss_D(recipe.loss, real_Y, fake_Y)
-        if recipe.loss.r1:
-            loss_D = loss_D + _gradient_penalty(X, real_Y, tape_X, recipe)
+        for penalty in recipe.loss.penalties:
+            here = at[penalty.at], outputs[penalty.at]
+            loss_D = loss_D + _gradient_penalty(*here, penalty, tape_X, recipe)
     grads = tape.gradient(loss_D, list(net_D.trained.values()))
     D_x, D_G_z = (losses.mean_score(recipe.loss, Y) for Y in (real_Y, fake_Y))
     return detach(loss_D), D_x, D_G_z, grads
@@ -148,9 +155,11 @@ class PlainSteps:
         return stack(rows, X)
 
 
-def _gradient_penalty(X: Tensor, real_Y: Tensor, tape_X: tf.GradientTape, recipe: Recipe) -> Tensor:
-    """R1, r1 / 2 * R[|g|²] with g the gradient of the summed outputs to X. The caller's outer tape
-    records this gradient's own computation, and differentiates it once more."""
-    g = tape_X.gradient(real_Y, X)
-    factor = recipe.loss.r1 * recipe.loss.weight(X.shape[0])
-    return factor / 2 * tf.reduce_sum(g * g)
+def _gradient_penalty(
+    x: Tensor, y: Tensor, penalty: Penalty, tape_X: tf.GradientTape, recipe: Recipe
+) -> Tensor:
+    """A penalty, weight * R[(|g| - norm)²] with g the gradient of the summed outputs to x. The
+    caller's outer tape records this gradient's own computation, and differentiates it once more."""
+    g = tape_X.gradient(y, x)
+    factor = penalty.weight * recipe.loss.weight(x.shape[0])
+    return factor * tf.reduce_sum(losses.excess(g, penalty.norm))

@@ -93,8 +93,8 @@ def to_tensor(array: np.ndarray, dtype: torch.dtype, device: str, axes: int) -> 
 
 
 def to_mask(mask: np.ndarray, dtype: torch.dtype, device: str) -> Tensor:
-    """A mask of dropout on the device."""
-    return to_tensor(mask, torch.bool, device, 0)
+    """A mask of dropout on the device, or shares as numbers of that type."""
+    return to_tensor(mask, torch.bool if mask.dtype == bool else dtype, device, 0)
 
 
 def to_array(tensor: Tensor) -> np.ndarray:

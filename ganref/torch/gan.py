@@ -61,7 +61,7 @@ class GAN:
         self._how = self._type, self._device, dtype == "bfloat16"
         self.net_G = Network(recipe.generator, weights, *self._how)
         self.net_D = Network(recipe.discriminator, weights, *self._how)
-        self.trainer_D = Adam(self.net_D, recipe.adam_D)
+        self.trainer_D = Adam(self.net_D, recipe.adam_D, clip=recipe.loss.clip)
         self.trainer_G = Adam(self.net_G, recipe.adam_G, recipe.ema)
         self._parts = (self.net_G, self.trainer_G), (self.net_D, self.trainer_D)
         trained = self.net_D, self.net_G, recipe, self.trainer_D, self.trainer_G

@@ -7,7 +7,15 @@ from typing import Any
 import torch.nn.functional as F
 
 from ganref.spec.formulas import Terms, pairs
-from ganref.spec.losses import BinaryCrossEntropy, Hinge, LeastSquares, Loss, Margin
+from ganref.spec.loss import Loss
+from ganref.spec.losses import (
+    BinaryCrossEntropy,
+    Hinge,
+    LeastSquares,
+    Margin,
+    Wasserstein,
+    WassersteinGP,
+)
 
 from .framework import Tensor
 
@@ -37,6 +45,17 @@ def pulling_away(codes: Tensor) -> Tensor:
     return (squares.sum() - squares.diagonal().sum()) / pairs(len(codes))
 
 
+def excess(g: Tensor, norm: float) -> Tensor:
+    """What the penalty R[(|g| - norm)²] sums, of gradients g (B, *data): (|g| - norm)² (B,), or the
+    squares themselves where norm is 0."""
+    squares = g * g
+    if not norm:
+        return squares
+    squares = squares.flatten(1).sum(1)
+    none = squares == 0  # where the root has no derivative, and |g| is given 0
+    return ((squares + none).sqrt() * ~none - norm) ** 2
+
+
 LOSSES: dict[type[Loss], Terms] = {
     BinaryCrossEntropy: Terms(
         D=lambda loss, real, fake: bce(real, loss.real_label) + bce(fake, 0),
@@ -55,11 +74,19 @@ LOSSES: dict[type[Loss], Terms] = {
         D=lambda loss, real, fake: F.relu(1 - real) + F.relu(1 + fake),
         G=lambda loss, fake: -fake,
     ),
+    Wasserstein: Terms(
+        D=lambda loss, real, fake: fake - real,
+        G=lambda loss, fake: -fake,
+    ),
+    WassersteinGP: Terms(
+        D=lambda loss, real, fake: fake - real,
+        G=lambda loss, fake: -fake,
+    ),
 }
 
 
 def loss_D(loss: Loss, real: Tensor, fake: Tensor) -> Tensor:
-    """L_D of the outputs (B,) on real and fake examples, without the r1 term."""
+    """L_D of the outputs (B,) on real and fake examples, without its penalties."""
     return loss.scale_D * _reduce(loss, LOSSES[type(loss)].D(loss, real, fake))
 
 

@@ -15,17 +15,21 @@ from .layers import Network
 
 class Adam(torch.optim.Adam):
     """Adam on all trained numbers of a network (Kingma and Ba 2015, algorithm 1), and the
-    exponential moving average of its weights where `ema` is not 0.
+    exponential moving average of its weights where `ema` is not 0; each update ends in
+    [-clip, clip] where `clip` is not 0.
 
     `m`, `v` and `average` list a tensor for each parameter, in the network's order."""
 
     # PyTorch's own formula is the spec's "corrected" form.
 
-    def __init__(self, network: Network, adam: AdamSpec, ema: float = 0.0) -> None:
+    def __init__(
+        self, network: Network, adam: AdamSpec, ema: float = 0.0, clip: float = 0.0
+    ) -> None:
         params = list(network.trained.values())
         betas = adam.beta1, adam.beta2
         super().__init__(params, adam.lr, betas, adam.eps, weight_decay=0.0, fused=True)
         self.network, self.spec, self.ema, self.steps = network, adam, ema, 0
+        self.clip = clip
         self.m = [torch.zeros_like(p) for p in params]
         self.v = [torch.zeros_like(p) for p in params]
         self.counts = [torch.zeros((), device=p.device) for p in params]
@@ -67,6 +71,9 @@ class Adam(torch.optim.Adam):
             eps=adam.coefficients(self.steps)[2],
             maximize=False,
         )
+        if self.clip:
+            torch._foreach_clamp_min_(params, -self.clip)
+            torch._foreach_clamp_max_(params, self.clip)
         if self.ema:
             torch._foreach_lerp_(self.average, params, 1 - self.ema)
 

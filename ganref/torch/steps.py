@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
+from ganref.spec.loss import Penalty
 from ganref.spec.schema import Recipe
-from ganref.spec.steps import of_pass, of_update, of_updates
+from ganref.spec.steps import of_pass, of_update, of_updates, points
 
 from . import losses
 from .framework import Gradients, Masks, Tensor, detach, stack
@@ -32,17 +33,22 @@ def gradient_D(
     def forward(x: Tensor, i: int) -> Tensor:
         return net_D(x, update_stats=update_stats, masks=of_pass(masks, i))[0]
 
-    if recipe.loss.r1:
-        X = X.detach().requires_grad_()
     fake_X = detach(fake_X)  # the gradient ends at D's input
+    at = points(recipe, X, fake_X, masks)
+    at = {name: x.detach().requires_grad_() for name, x in at.items()}
+    X, fake_X = at.get("real", X), at.get("fake", fake_X)
     # Only the running statistics can tell which came first.
     if recipe.norm.fake_first:
         fake_Y, real_Y = forward(fake_X, 1), forward(X, 0)
     else:
         real_Y, fake_Y = forward(X, 0), forward(fake_X, 1)
     loss_D = losses.loss_D(recipe.loss, real_Y, fake_Y)
-    if recipe.loss.r1:
-        loss_D = loss_D + _gradient_penalty(X, real_Y, recipe)
+    outputs = {"real": real_Y, "fake": fake_Y}
+    for penalty in recipe.loss.penalties:
+        if penalty.at not in outputs:
+            own = of_pass(masks, penalty.drawn)
+            outputs[penalty.at], _ = net_D(at[penalty.at], update_stats=False, masks=own)
+        loss_D = loss_D + _gradient_penalty(at[penalty.at], outputs[penalty.at], penalty, recipe)
     grads = torch.autograd.grad(loss_D, list(net_D.trained.values()))
     D_x, D_G_z = (losses.mean_score(recipe.loss, Y) for Y in (real_Y, fake_Y))
     return detach(loss_D), D_x, D_G_z, grads
@@ -144,9 +150,9 @@ class PlainSteps:
         return stack(rows, X)
 
 
-def _gradient_penalty(X: Tensor, real_Y: Tensor, recipe: Recipe) -> Tensor:
-    """R1, r1 / 2 * R[|g|²] with g the gradient of the summed outputs to X; it has a gradient to
-    D's weights in its turn."""
-    (g,) = torch.autograd.grad(real_Y.sum(), X, create_graph=True)
-    factor = recipe.loss.r1 * recipe.loss.weight(X.shape[0])
-    return factor / 2 * (g * g).sum()
+def _gradient_penalty(x: Tensor, y: Tensor, penalty: Penalty, recipe: Recipe) -> Tensor:
+    """A penalty, weight * R[(|g| - norm)²] with g the gradient of the summed outputs to x; it has a
+    gradient to D's weights in its turn."""
+    (g,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+    factor = penalty.weight * recipe.loss.weight(x.shape[0])
+    return factor * losses.excess(g, penalty.norm).sum()

@@ -187,7 +187,7 @@ class Detectors:
                 " steps: it tells nothing apart, and G's gradient is rounding at best; train for"
                 " less long, or anew with a tenth of --lr-D and --lr-G",
             )  # fmt: skip
-        if level > UNBOUNDED or self._loss.energy:
+        if level > UNBOUNDED or self._loss.relative:
             self._divergence(step, level)
 
     def _saturation(self, step: int, D_G_z: float) -> None:
@@ -205,7 +205,7 @@ class Detectors:
 
     def _divergence(self, step: int, level: float) -> None:
         limit = UNBOUNDED
-        if self._loss.energy:  # energies are in the data's units: only growth tells
+        if self._loss.relative:  # only growth tells
             self._least = min(self._least, level)
             limit = max(UNBOUNDED * self._loss.unit, GROWN * self._least)
         if level > limit:

@@ -7,7 +7,14 @@ import pytest
 from native import value_and_gradients
 
 from ganref.spec import formulas
-from ganref.spec.losses import BinaryCrossEntropy, Hinge, LeastSquares, Margin
+from ganref.spec.losses import (
+    BinaryCrossEntropy,
+    Hinge,
+    LeastSquares,
+    Margin,
+    Wasserstein,
+    WassersteinGP,
+)  # fmt: skip
 
 RANGE = np.linspace(-100, 100, 2001)  # 0 among them
 EXTREME = np.array([-1e4, -700.0, -90.0, -20.0, 0.0, 20.0, 90.0, 700.0, 1e4])
@@ -22,6 +29,8 @@ LOSSES = {
     "least-squares-sum": LeastSquares(reduction="sum"),
     "hinge": Hinge(),
     "hinge-sum": Hinge(reduction="sum", scale_D=0.5),
+    "wasserstein": Wasserstein(),
+    "wasserstein-gp": WassersteinGP(reduction="sum", scale_D=0.5),
     "margin-sum": Margin(reduction="sum"),
 }
 

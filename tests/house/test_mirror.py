@@ -20,13 +20,13 @@ from ganref.backend import BACKENDS
 BESIDE = {
     # Derivatives by hand are NumPy's.
     ("numpy", "layers"): {"forward", "backward", "gradients", "codes"},
-    ("numpy", "losses"): {"grad_D", "grad_G", "grad_codes"},
+    ("numpy", "losses"): {"grad_D", "grad_G", "grad_codes", "pull"},
     # TensorFlow writes to the terminal from below Python.
     ("tf", "framework"): {"quiet"},
-    # MXNet's batch normalisation would change the statistics in the backward pass, and R1 needs
-    # tangents; its symbols have no second derivative.
+    # MXNet's batch normalisation would change the statistics in the backward pass, and penalties
+    # need tangents in a direction that NumPy has too; its symbols have no second derivative.
     ("mxnet", "layers"): {"update_stats", "tangent"},
-    ("mxnet", "losses"): {"Slopes"},
+    ("mxnet", "losses"): {"Slopes", "pull"},
 }
 # Lines that stand unchanged in both files of every pair, of 100 in the shorter: the rule in what
 # is the same algorithm everywhere.

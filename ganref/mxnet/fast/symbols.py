@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 from ganref.spec import layers as spec
 from ganref.spec.formulas import pairs
-from ganref.spec.losses import Loss
+from ganref.spec.loss import Loss, Penalty
 from ganref.spec.networks import Network as NetworkSpec
 from ganref.spec.optimiser import Adam
+from ganref.spec.schema import MIX
 
 from ..losses import SLOPES
 from .dual import Dual, Either, S, Symbol, linear, minus, product, shifted, tangent, tanh, value
@@ -149,19 +150,39 @@ def grad_G(loss: Loss, out: Symbol, batch: int) -> Symbol:
     return SLOPES[type(loss)].G(loss, out) * loss.weight(batch)
 
 
+def point(penalty: Penalty, X: Symbol, fake_X: Symbol, masks: dict[str, Symbol]) -> Symbol:
+    """`ganref.spec.steps.points`, for one penalty."""
+    if penalty.at != "mixed":
+        return {"real": X, "fake": fake_X}[penalty.at]
+    share = masks[MIX]
+    return S.broadcast_add(S.broadcast_mul(share, X), S.broadcast_mul(1 - share, fake_X))
+
+
 def gradient_penalty(
-    network: NetworkSpec, loss: Loss, X: Symbol, flat: Symbol, batch: int, masks: dict[str, Symbol]
+    network: NetworkSpec,
+    loss: Loss,
+    penalty: Penalty,
+    x: Symbol,
+    flat: Symbol,
+    batch: int,
+    masks: dict[str, Symbol],
 ) -> tuple[Symbol, list[Symbol]]:
-    """R1 (1,), and its gradients to the weights: with g the gradient of the summed outputs to X,
-    how the weights' gradients change in the direction g."""
-    made = forward(network, X, flat, batch, masks)
+    """A penalty (1,), and its gradients to the weights: with g the gradient of the summed outputs
+    to x, how the weights' gradients change in the direction (1 - norm / |g|) g."""
+    made = forward(network, x, flat, batch, masks)
     ones = S.ones_like(made.y)
     g, _ = backward(network, ones, made)
-    moved = forward(network, Dual(X, g), flat, batch, masks)
+    excess, v = S.square(g), g
+    if penalty.norm:
+        lengths = S.sqrt(S.sum(S.reshape(excess, shape=(batch, -1)), axis=1))
+        share = 1 - penalty.norm / (lengths + penalty.norm * (lengths == 0))  # 0 where g is
+        v = S.broadcast_mul(g, S.reshape(share, shape=(batch, *[1] * len(network.input_shape))))
+        excess = S.square(lengths - penalty.norm)
+    moved = forward(network, Dual(x, v), flat, batch, masks)
     _, grads = backward(network, ones, moved)
-    factor = loss.r1 * loss.weight(batch)
-    penalty = S.reshape(S.sum(S.square(g)), shape=(1,)) * (factor / 2)
-    return penalty, [tangent(grad) * factor for grad in grads]
+    factor = penalty.weight * loss.weight(batch)
+    value = S.reshape(S.sum(excess), shape=(1,)) * factor
+    return value, [tangent(grad) * (2 * factor) for grad in grads]
 
 
 def pulling_away(codes: Symbol, batch: int) -> tuple[Symbol, Symbol]:
@@ -184,9 +205,10 @@ def adam(
     rates: list[Symbol],
     batch: int,
     ema: float = 0,
+    clip: float = 0,
 ) -> list[Symbol]:
     """Weights, both moments and averages (if any) after p -= m / (sqrt(v) * a + b), with
-    `rates` (a, b)."""
+    `rates` (a, b), and p in [-clip, clip] if that is not 0."""
     (p, m, v), averages, (a, b) = own[:3], own[3:], rates
     if spec.mean_gradients:
         grad = grad * (1 / batch)
@@ -194,5 +216,6 @@ def adam(
     v = S.broadcast_add(v * spec.beta2, S.square(grad) * (1 - spec.beta2))
     below = S.broadcast_add(S.broadcast_mul(S.sqrt(v), a), b)
     p = S.elemwise_sub(p, S.elemwise_div(m, below))
+    p = S.minimum(S.maximum(p, -clip), clip) if clip else p
     moved = [S.broadcast_add(x, (1 - ema) * S.elemwise_sub(p, x)) for x in averages]
     return [p, m, v, *moved]

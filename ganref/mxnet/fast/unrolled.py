@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy
 
 from ganref.spec.losses import Loss
-from ganref.spec.schema import Recipe
+from ganref.spec.schema import MIX, Recipe
 
 from .. import losses
 from ..framework import Masks, Tensor, gluon, np, set_threads
@@ -74,7 +74,8 @@ class UnrolledSteps:
     def _run(self, X: Tensor, Z: Tensor, Z_G: Tensor | None, masks: Masks) -> Tensor:
         k, batch = X.shape[0], X.shape[1] // self.recipe.D_updates
         inputs = {"X": X, "Z": Z} | ({} if Z_G is None else {"Z_G": Z_G})
-        inputs |= {n: mask * (1 / (1 - self.recipe.dropout)) for n, mask in masks.items()}
+        scale = dict.fromkeys(masks, 1 / (1 - self.recipe.dropout)) | {MIX: 1}
+        inputs |= {name: mask * scale[name] for name, mask in masks.items()}
         inputs["adam"] = np.array(self._coefficients(k), dtype=X.dtype, ctx=X.ctx)
         is_real = np.array(numpy.repeat([1, 0], batch)[:, None], dtype=X.dtype, ctx=X.ctx)
         state = self.pack(*self.tensors).copy()
@@ -123,7 +124,7 @@ def _compile(outputs: list[Symbol], inputs: list[Symbol]) -> Any:
 
 def unroll(recipe: Recipe, size: int, batch: int, inputs: dict[str, Symbol]) -> list[Symbol]:
     """The symbols of `size` steps: the state; D's outputs (size, 2 B); those of G's last update
-    (size, B); and what R1 and the repelling term add to the two losses (size, 2)."""
+    (size, B); and what the penalties and the repelling term add to the two losses (size, 2)."""
     sizes = [recipe.discriminator.num_parameters] * 3
     sizes += [recipe.generator.num_parameters] * (4 if recipe.ema else 3)
     state = symbols.cut(inputs["state"], [(n,) for n in sizes])
@@ -146,7 +147,7 @@ def _step(
     n, updates = recipe.D_updates, recipe.G_updates
     of_D, of_G = state[:3], state[3:]
     rates = _rows(now["adam"], 2 * (n + updates))
-    masks = {name: _rows(now[name], recipe.passes) for name in D.dropouts}
+    masks = {name: _rows(now[name], recipe.passes) for name in recipe.masks()}
     Xs, Zs = (_batches(now[name], n, batch) for name in ("X", "Z"))
     for i in range(n):
         by_G = symbols.forward(G, Zs[i], of_G[0], batch)
@@ -176,19 +177,22 @@ def _update_D(
     of_D: list[Symbol],
     rates: list[Symbol],
 ) -> tuple[list[Symbol], Symbol, Symbol | None]:
-    """(D's state, its outputs on real and fake examples in one pass, R1 if there is any)."""
+    """(D's state, its outputs on real and fake examples in one pass, the penalties if any)."""
     D, loss = recipe.discriminator, recipe.loss
     both = S.concat(now["X"], fake_X, dim=0)
     pair = {name: S.concat(*mask[:2], dim=0) for name, mask in masks.items()}
     seen = symbols.forward(D, both, of_D[0], 2 * batch, pair)
     slope = symbols.grad_D(loss, seen.y, now["is_real"], batch)
     _, grads = symbols.backward(D, slope, seen)
-    penalty = None
-    if loss.r1:
-        kept = {name: mask[0] for name, mask in masks.items()}
-        penalty, more = symbols.gradient_penalty(D, loss, now["X"], of_D[0], batch, kept)
+    added = []
+    for penalty in loss.penalties:
+        kept = {name: mask[penalty.drawn] for name, mask in masks.items()}
+        x = symbols.point(penalty, now["X"], fake_X, kept)
+        value, more = symbols.gradient_penalty(D, loss, penalty, x, of_D[0], batch, kept)
+        added.append(value)
         grads = [S.elemwise_add(*terms) for terms in zip(grads, more, strict=True)]
-    return symbols.adam(recipe.adam_D, of_D, symbols.joined(grads), rates, batch), seen.y, penalty
+    moved = symbols.adam(recipe.adam_D, of_D, symbols.joined(grads), rates, batch, clip=loss.clip)
+    return moved, seen.y, S.add_n(*added) if added else None
 
 
 def _update_G(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ganref.spec.optimiser import Adam as AdamSpec
-from ganref.spec.schema import Recipe
+from ganref.spec.schema import MIX, Recipe
 
 from ..layers import Network
 
@@ -22,8 +22,10 @@ class Update:
     """Adam on a state (3 or 4, n) of weights, m, v and averages, as operations to be traced: it
     takes the place of `optim.Adam` in `steps.step`."""
 
-    def __init__(self, network: Network, adam: AdamSpec, ema: float = 0.0) -> None:
-        self.network, self.spec, self.ema = network, adam, ema
+    def __init__(
+        self, network: Network, adam: AdamSpec, ema: float = 0.0, clip: float = 0.0
+    ) -> None:
+        self.network, self.spec, self.ema, self.clip = network, adam, ema, clip
         self.slots = [(module, name) for module in network.modules() for name in module._parameters]
         self.like = list(network.trained.values())
 
@@ -41,6 +43,7 @@ class Update:
         m = adam.beta1 * m + (1 - adam.beta1) * g
         v = adam.beta2 * v + (1 - adam.beta2) * (g * g)
         w = w - rate * m / (v.sqrt() * scale + eps)
+        w = w.clamp(-self.clip, self.clip) if self.clip else w
         self.rows = [w, m, v, *(a + (1 - self.ema) * (w - a) for a in average)]
         self._put()
 
@@ -54,13 +57,13 @@ class Update:
 def networks(recipe: Recipe, dtype: torch.dtype) -> list[tuple[Network, Any]]:
     """D and G with what will stand in for their trainers; the weights are put in while tracing."""
     pairs = []
-    for network, adam, ema in (
-        (recipe.discriminator, recipe.adam_D, 0.0),
-        (recipe.generator, recipe.adam_G, recipe.ema),
+    for network, adam, ema, clip in (
+        (recipe.discriminator, recipe.adam_D, 0.0, recipe.loss.clip),
+        (recipe.generator, recipe.adam_G, recipe.ema, 0.0),
     ):
         zeros = {p.name: np.zeros(p.shape) for p in network.params}
         net = Network(network, zeros, dtype, "cpu")
-        pairs.append((net, Update(net, adam, ema)))
+        pairs.append((net, Update(net, adam, ema, clip)))
     return pairs
 
 
@@ -87,7 +90,8 @@ def example_inputs(recipe: Recipe, dtype: torch.dtype, batch_size: int) -> list[
     shapes += [(examples, *recipe.data_shape), (examples, *recipe.latent_shape)]
     if recipe.fresh_Z:
         shapes.append((recipe.G_updates, batch_size, *recipe.latent_shape))
-    masks = [torch.ones(s, dtype=torch.bool) for s in recipe.masks(batch_size).values()]
+    drawn = recipe.masks(batch_size).items()
+    masks = [torch.ones(s, dtype=dtype if name == MIX else torch.bool) for name, s in drawn]
     return [*(torch.zeros(shape, dtype=dtype) for shape in shapes), *masks]
 
 
