@@ -20,7 +20,7 @@ from ganref.draws.rng import (
     mixtures,
 )  # fmt: skip
 from ganref.parity.differences import FLOOR
-from ganref.spec import Recipe
+from ganref.spec import Recipe, on_data
 from ganref.spec.losses import (
     BinaryCrossEntropy,
     Hinge,
@@ -37,6 +37,7 @@ NARROW: dict[str, dict[str, Any]] = {
     "dcgan32": {"width": 4, "batch_size": 4},
     "mlp": {"width": 8, "batch_size": 8},
     "ebgan": {"width": 4, "batch_size": 4},
+    "wgan-gp": {"width": 4, "batch_size": 4},
 }
 
 
@@ -95,6 +96,7 @@ def options() -> dict[str, Recipe]:
     toy, dcgan, dcgan32 = narrow("gaussian"), narrow("dcgan"), narrow("dcgan32")
     ebgan = narrow("ebgan").replace(latent="uniform")
     points = ebgan.replace(data="gaussian", data_shape=(2,), latent_dim=2)
+    wgan_gp = on_data(narrow("wgan-gp"), "ring", True).replace(width=8)
     gentle = {"adam_D": ganref.recipe("mlp").adam_D, "adam_G": ganref.recipe("mlp").adam_G}
     tabs = {f"{r.name}-{tab}": ganref.with_tab(r, tab) for r in (toy, dcgan)
             for tab in ("pytorch", "tensorflow", "mxnet")}  # fmt: skip
@@ -121,6 +123,7 @@ def options() -> dict[str, Recipe]:
         "ema": dcgan32.replace(ema=0.9),
         "repelling": with_loss(ebgan, repelling=0.1),
         "ebgan-points": points,
+        "wgan-gp-points": wgan_gp,
         "fresh-Z": dcgan32.replace(fresh_Z=True),
         "D-updates": toy.replace(D_updates=3, G_updates=2),
         "D-updates-fresh": narrow("mlp").replace(D_updates=2),

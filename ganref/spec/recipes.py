@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .errors import UserError
-from .losses import BinaryCrossEntropy, Margin
+from .losses import BinaryCrossEntropy, Margin, WassersteinGP
 from .optimiser import Adam
 from .schema import FAN_IN, Draw, Init, Recipe
 
@@ -106,6 +106,23 @@ _EBGAN = _recipe(
     adam_D=Adam(2e-4, 0.5),
     adam_G=Adam(2e-4, 0.5),
 )
+_WGAN_GP = _recipe(
+    "wgan-gp",
+    "Gulrajani et al. 2017, algorithm 1; networks, initial weights and epochs ours",
+    stack="wgan",
+    data_shape=(1, 32, 32),
+    latent_dim=100,
+    batch_size=64,
+    epochs=25,
+    fresh_Z=True,
+    D_updates=5,
+    loss=WassersteinGP(),
+    adam_D=Adam(1e-4, 0.0, 0.9),
+    adam_G=Adam(1e-4, 0.0, 0.9),
+    init_D=_MLP_INIT,
+    # Five batches a step are 5 steps in an epoch of digits, 31 of the ring and 3 of the toy.
+    epochs_by_data=(("digits", 100), ("ring", 400), ("gaussian", 2000)),
+)
 _RING = _recipe(
     "ring",
     "ours: a small MLP for mixtures of Gaussians",
@@ -123,7 +140,7 @@ _RING = _recipe(
 )
 
 RECIPES: dict[str, Recipe] = {
-    r.name: r for r in (_GAUSSIAN, _DCGAN, _DCGAN_NYU, _DCGAN32, _MLP, _EBGAN, _RING)
+    r.name: r for r in (_GAUSSIAN, _DCGAN, _DCGAN_NYU, _DCGAN32, _MLP, _EBGAN, _RING, _WGAN_GP)
 }
 
 
@@ -135,6 +152,12 @@ _ON_POINTS: dict[str, dict[str, Any]] = {
         "adam_D": Adam(1e-3),
         "adam_G": Adam(1e-3),
         "init_D": _MLP_INIT,
+        "init_G": _MLP_INIT,
+    },
+    "wgan-gp": {
+        "data_shape": (2,),
+        "latent_dim": 16,
+        "width": 128,
         "init_G": _MLP_INIT,
     },
 }

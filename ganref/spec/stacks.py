@@ -92,6 +92,16 @@ def dcgan32(recipe: Recipe) -> tuple[Network, Network]:
     return _pair(recipe, (recipe.latent_dim,), _generator32(recipe), discriminator)
 
 
+def wgan(recipe: Recipe) -> tuple[Network, Network]:
+    """The networks of `points` or the 32×32 stack, as the data ask, with no normalisation in D: the
+    gradient penalty is each example's own (Gulrajani et al. 2017, section 4)."""
+    if len(recipe.data_shape) == 1:
+        return points(recipe)
+    encoder = [layer for layer in _encoder32(recipe) if not isinstance(layer, BatchNorm)]
+    discriminator = [*encoder, Flatten(), Dense(4 * recipe.width * 16, 1)]
+    return _pair(recipe, (recipe.latent_dim,), _generator32(recipe), discriminator)
+
+
 def ebgan(recipe: Recipe) -> tuple[Network, Network]:
     """The cost network is an autoencoder; its size follows the data's (NYU Deep Learning,
     week 9, first section)."""
@@ -124,6 +134,7 @@ STACKS: dict[str, Callable[[Recipe], tuple[Network, Network]]] = {
     "dcgan64": dcgan64,
     "dcgan-nyu": dcgan_nyu,
     "dcgan32": dcgan32,
+    "wgan": wgan,
     "ebgan": ebgan,
 }
 
