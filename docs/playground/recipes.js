@@ -47,6 +47,7 @@ ganref.spec = {
      "width": 64,
      "leaky_slope": 0.2,
      "dropout": 0.0,
+     "spectral": false,
      "latent": "normal",
      "fresh_Z": false,
      "D_updates": 1,
@@ -82,6 +83,11 @@ ganref.spec = {
        "kind": "constant",
        "mean": 1.0,
        "scale": 0.02
+      },
+      "power": {
+       "kind": "direction",
+       "mean": 0.0,
+       "scale": 0.02
       }
      },
      "init_G": {
@@ -113,6 +119,11 @@ ganref.spec = {
       "running_var": {
        "kind": "constant",
        "mean": 1.0,
+       "scale": 0.02
+      },
+      "power": {
+       "kind": "direction",
+       "mean": 0.0,
        "scale": 0.02
       }
      },
@@ -169,6 +180,7 @@ ganref.spec = {
      "width": 64,
      "leaky_slope": 0.2,
      "dropout": 0.0,
+     "spectral": false,
      "latent": "normal",
      "fresh_Z": false,
      "D_updates": 1,
@@ -204,6 +216,11 @@ ganref.spec = {
        "kind": "constant",
        "mean": 1.0,
        "scale": 0.02
+      },
+      "power": {
+       "kind": "direction",
+       "mean": 0.0,
+       "scale": 0.02
       }
      },
      "init_G": {
@@ -235,6 +252,11 @@ ganref.spec = {
       "running_var": {
        "kind": "constant",
        "mean": 1.0,
+       "scale": 0.02
+      },
+      "power": {
+       "kind": "direction",
+       "mean": 0.0,
        "scale": 0.02
       }
      },
@@ -291,6 +313,7 @@ ganref.spec = {
      "width": 64,
      "leaky_slope": 0.2,
      "dropout": 0.0,
+     "spectral": false,
      "latent": "normal",
      "fresh_Z": false,
      "D_updates": 1,
@@ -326,6 +349,11 @@ ganref.spec = {
        "kind": "constant",
        "mean": 1.0,
        "scale": 0.02
+      },
+      "power": {
+       "kind": "direction",
+       "mean": 0.0,
+       "scale": 0.02
       }
      },
      "init_G": {
@@ -357,6 +385,11 @@ ganref.spec = {
       "running_var": {
        "kind": "constant",
        "mean": 1.0,
+       "scale": 0.02
+      },
+      "power": {
+       "kind": "direction",
+       "mean": 0.0,
        "scale": 0.02
       }
      },
@@ -413,6 +446,7 @@ ganref.spec = {
      "width": 64,
      "leaky_slope": 0.2,
      "dropout": 0.0,
+     "spectral": false,
      "latent": "normal",
      "fresh_Z": false,
      "D_updates": 1,
@@ -448,6 +482,11 @@ ganref.spec = {
        "kind": "constant",
        "mean": 1.0,
        "scale": 0.02
+      },
+      "power": {
+       "kind": "direction",
+       "mean": 0.0,
+       "scale": 0.02
       }
      },
      "init_G": {
@@ -479,6 +518,11 @@ ganref.spec = {
       "running_var": {
        "kind": "constant",
        "mean": 1.0,
+       "scale": 0.02
+      },
+      "power": {
+       "kind": "direction",
+       "mean": 0.0,
        "scale": 0.02
       }
      },
@@ -559,7 +603,8 @@ ganref.spec = {
      "kind": "Dense",
      "in_features": 2,
      "out_features": 2,
-     "bias": true
+     "bias": true,
+     "spectral": false
     }
    ],
    "discriminator": [
@@ -567,7 +612,8 @@ ganref.spec = {
      "kind": "Dense",
      "in_features": 2,
      "out_features": 5,
-     "bias": true
+     "bias": true,
+     "spectral": false
     },
     {
      "kind": "Tanh"
@@ -576,7 +622,8 @@ ganref.spec = {
      "kind": "Dense",
      "in_features": 5,
      "out_features": 3,
-     "bias": true
+     "bias": true,
+     "spectral": false
     },
     {
      "kind": "Tanh"
@@ -585,7 +632,8 @@ ganref.spec = {
      "kind": "Dense",
      "in_features": 3,
      "out_features": 1,
-     "bias": true
+     "bias": true,
+     "spectral": false
     }
    ]
   },
@@ -633,6 +681,7 @@ ganref.spec = {
      "width": 128,
      "leaky_slope": 0.2,
      "dropout": 0.0,
+     "spectral": false,
      "latent": "normal",
      "fresh_Z": false,
      "D_updates": 1,
@@ -668,6 +717,11 @@ ganref.spec = {
        "kind": "constant",
        "mean": 1.0,
        "scale": 0.02
+      },
+      "power": {
+       "kind": "direction",
+       "mean": 0.0,
+       "scale": 0.02
       }
      },
      "init_G": {
@@ -699,6 +753,11 @@ ganref.spec = {
       "running_var": {
        "kind": "constant",
        "mean": 1.0,
+       "scale": 0.02
+      },
+      "power": {
+       "kind": "direction",
+       "mean": 0.0,
        "scale": 0.02
       }
      },
@@ -779,7 +838,8 @@ ganref.spec = {
      "kind": "Dense",
      "in_features": 16,
      "out_features": 128,
-     "bias": true
+     "bias": true,
+     "spectral": false
     },
     {
      "kind": "LeakyReLU",
@@ -789,7 +849,8 @@ ganref.spec = {
      "kind": "Dense",
      "in_features": 128,
      "out_features": 128,
-     "bias": true
+     "bias": true,
+     "spectral": false
     },
     {
      "kind": "LeakyReLU",
@@ -799,7 +860,8 @@ ganref.spec = {
      "kind": "Dense",
      "in_features": 128,
      "out_features": 2,
-     "bias": true
+     "bias": true,
+     "spectral": false
     }
    ],
    "discriminator": [
@@ -807,7 +869,8 @@ ganref.spec = {
      "kind": "Dense",
      "in_features": 2,
      "out_features": 128,
-     "bias": true
+     "bias": true,
+     "spectral": false
     },
     {
      "kind": "LeakyReLU",
@@ -817,7 +880,8 @@ ganref.spec = {
      "kind": "Dense",
      "in_features": 128,
      "out_features": 128,
-     "bias": true
+     "bias": true,
+     "spectral": false
     },
     {
      "kind": "LeakyReLU",
@@ -827,7 +891,8 @@ ganref.spec = {
      "kind": "Dense",
      "in_features": 128,
      "out_features": 1,
-     "bias": true
+     "bias": true,
+     "spectral": false
     }
    ]
   },
@@ -875,6 +940,7 @@ ganref.spec = {
      "width": 32,
      "leaky_slope": 0.2,
      "dropout": 0.0,
+     "spectral": false,
      "latent": "normal",
      "fresh_Z": false,
      "D_updates": 1,
@@ -910,6 +976,11 @@ ganref.spec = {
        "kind": "constant",
        "mean": 1.0,
        "scale": 0.02
+      },
+      "power": {
+       "kind": "direction",
+       "mean": 0.0,
+       "scale": 0.02
       }
      },
      "init_G": {
@@ -941,6 +1012,11 @@ ganref.spec = {
       "running_var": {
        "kind": "constant",
        "mean": 1.0,
+       "scale": 0.02
+      },
+      "power": {
+       "kind": "direction",
+       "mean": 0.0,
        "scale": 0.02
       }
      },
@@ -1021,7 +1097,8 @@ ganref.spec = {
      "kind": "Dense",
      "in_features": 16,
      "out_features": 32,
-     "bias": true
+     "bias": true,
+     "spectral": false
     },
     {
      "kind": "LeakyReLU",
@@ -1031,7 +1108,8 @@ ganref.spec = {
      "kind": "Dense",
      "in_features": 32,
      "out_features": 32,
-     "bias": true
+     "bias": true,
+     "spectral": false
     },
     {
      "kind": "LeakyReLU",
@@ -1041,7 +1119,8 @@ ganref.spec = {
      "kind": "Dense",
      "in_features": 32,
      "out_features": 2,
-     "bias": true
+     "bias": true,
+     "spectral": false
     }
    ],
    "discriminator": [
@@ -1049,7 +1128,8 @@ ganref.spec = {
      "kind": "Dense",
      "in_features": 2,
      "out_features": 32,
-     "bias": true
+     "bias": true,
+     "spectral": false
     },
     {
      "kind": "LeakyReLU",
@@ -1059,7 +1139,8 @@ ganref.spec = {
      "kind": "Dense",
      "in_features": 32,
      "out_features": 32,
-     "bias": true
+     "bias": true,
+     "spectral": false
     },
     {
      "kind": "LeakyReLU",
@@ -1069,7 +1150,8 @@ ganref.spec = {
      "kind": "Dense",
      "in_features": 32,
      "out_features": 1,
-     "bias": true
+     "bias": true,
+     "spectral": false
     }
    ]
   }

@@ -13,8 +13,8 @@ from ..spec.losses import LOSSES, Loss
 from .main import SEED, between, positive
 
 # Options that are fields of the recipe under the same name.
-PLAIN = ("batch_size", "width", "latent", "latent_dim", "leaky_slope", "ema", "D_updates",
-         "G_updates")  # fmt: skip
+PLAIN = ("batch_size", "width", "latent", "latent_dim", "leaky_slope", "spectral", "ema",
+         "D_updates", "G_updates")  # fmt: skip
 
 
 def _same(value: Any) -> Any:
@@ -69,6 +69,7 @@ def recipe_options(p: argparse.ArgumentParser) -> None:
     g.add_argument("--latent", choices=("normal", "uniform"))
     g.add_argument("--latent-dim", type=number)
     g.add_argument("--leaky-slope", type=share, help="0 is ReLU (d2l.ai's DCGAN, exercise 1)")
+    g.add_argument("--spectral", action="store_true", help="spectral normalisation in D")
     g.add_argument("--loss", help=f"one of {', '.join(LOSSES)} (default: the recipe's)")
     g.add_argument("--generator-loss", choices=("non_saturating", "minimax"))
     g.add_argument("--label-smoothing", type=share, help="real labels are 1 minus this")

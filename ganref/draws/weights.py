@@ -31,6 +31,9 @@ def initial_weights(recipe: Recipe, seed: int = 0) -> dict[str, np.ndarray]:
 def _draw(draw: Draw, param: Param, generator: np.random.Generator) -> np.ndarray:
     if draw.kind == "constant":
         return np.full(param.shape, draw.mean)
+    if draw.kind == "direction":
+        vector = generator.standard_normal(param.shape)
+        return vector / np.sqrt((vector * vector).sum())
     if draw.kind == "normal":
         return generator.normal(draw.mean, draw.scale, param.shape)
     fans = param.fan_in if draw.kind == "uniform_fan_in" else (param.fan_in + param.fan_out) / 6

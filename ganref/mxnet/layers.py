@@ -28,42 +28,55 @@ class Layer(gluon.HybridBlock):
             how |= {} if p.trainable else {"differentiable": False}
             setattr(self, p.name, self.params.get(p.name, **how))
 
+    def direction(self) -> Tensor:
+        """v = Wᵀ u / |Wᵀ u|, which gradients take as it is: it comes from outside of the block."""
+        with autograd.pause():
+            first = 1 if isinstance(self.spec, spec.ConvTranspose) else 0
+            weight = np.swapaxes(self.weight.data(), 0, first)
+            v = np.dot(self.u.data(), weight.reshape(len(weight), -1))
+            return v / np.sqrt((v * v).sum())
+
 
 class Dense(Layer):
     """y = x Wᵀ + b."""
 
     def hybrid_forward(
-        self, F: Any, x: Tensor, weight: Tensor, bias: Tensor | None = None
+        self, F: Any, x: Tensor, *v: Tensor, weight: Tensor, bias: Any = None, u: Any = None
     ) -> Tensor:
+        weight, after = _kernel(F, weight, v, u)
         how = {"num_hidden": self.spec.out_features, "flatten": False, "no_bias": bias is None}
-        return F.npx.fully_connected(x, weight, bias, **how)
+        return after(F.npx.fully_connected(x, weight, bias, **how))
 
-    def tangent(self, x: Tensor, y: Tensor, dx: Tensor) -> Tensor:
-        return self.hybrid_forward(mx.nd, dx, self.weight.data())
+    def tangent(self, x: Tensor, y: Tensor, dx: Tensor, *v: Tensor) -> Tensor:
+        dy = self.hybrid_forward(mx.nd, dx, *v, weight=self.weight.data())
+        return dy[0] if v else dy
 
 
 class Conv(Layer):
     """Cross-correlation, padded by the spec's explicit pair."""
 
     def hybrid_forward(
-        self, F: Any, x: Tensor, weight: Tensor, bias: Tensor | None = None
+        self, F: Any, x: Tensor, *v: Tensor, weight: Tensor, bias: Any = None, u: Any = None
     ) -> Tensor:
+        weight, ended = _kernel(F, weight, v, u)
         before, after = self.spec.padding
         if before != after:
             x = F.np.pad(x, ((0, 0), (0, 0), (before, after), (before, after)))
         how = _window(self.spec, before if before == after else 0)
-        return F.npx.convolution(x, weight, bias, no_bias=bias is None, **how)
+        return ended(F.npx.convolution(x, weight, bias, no_bias=bias is None, **how))
 
-    def tangent(self, x: Tensor, y: Tensor, dx: Tensor) -> Tensor:
-        return self.hybrid_forward(mx.nd, dx, self.weight.data())
+    def tangent(self, x: Tensor, y: Tensor, dx: Tensor, *v: Tensor) -> Tensor:
+        dy = self.hybrid_forward(mx.nd, dx, *v, weight=self.weight.data())
+        return dy[0] if v else dy
 
 
 class ConvTranspose(Layer):
     """The transpose of a convolution: its forward pass is that one's gradient to the input."""
 
     def hybrid_forward(
-        self, F: Any, x: Tensor, weight: Tensor, bias: Tensor | None = None
+        self, F: Any, x: Tensor, *v: Tensor, weight: Tensor, bias: Any = None, u: Any = None
     ) -> Tensor:
+        weight, ended = _kernel(F, weight, v, u, transposed=True)
         before, after = self.spec.padding
         how = _window(self.spec, before)
         # oneDNN, which has no float64, fails in the backward pass to a single channel.
@@ -73,13 +86,14 @@ class ConvTranspose(Layer):
         y = F.npx.deconvolution(*arrays, no_bias=bias is None, **how)
         y = F.npx.cast(y, dtype=self.dtype) if wide else y
         if before == after:
-            return y
+            return ended(y)
         # `adj` adds rows at the end and never takes the odd one away.
         ends = (None, None, before - after, before - after)
-        return F.npx.slice(y, begin=(None,) * 4, end=ends)
+        return ended(F.npx.slice(y, begin=(None,) * 4, end=ends))
 
-    def tangent(self, x: Tensor, y: Tensor, dx: Tensor) -> Tensor:
-        return self.hybrid_forward(mx.nd, dx, self.weight.data())
+    def tangent(self, x: Tensor, y: Tensor, dx: Tensor, *v: Tensor) -> Tensor:
+        dy = self.hybrid_forward(mx.nd, dx, *v, weight=self.weight.data())
+        return dy[0] if v else dy
 
 
 class BatchNorm(Layer):
@@ -235,6 +249,9 @@ class Network(gluon.HybridBlock):
                 stats += batch
             elif self._drops(i):
                 x = layer(x, masks.pop(0))
+            elif self._divides(i):
+                x, u = layer(x, masks.pop(0))
+                stats.append(u)
             else:
                 x = layer(x)
             code = x if i == self.spec.code else code
@@ -281,9 +298,10 @@ class Network(gluon.HybridBlock):
         scaled, start = self._scaled(x, masks), (x, dx)
         with autograd.train_mode():
             for i, layer in enumerate(self.layers):
-                more = [scaled.pop(0)] if self._drops(i) else []
+                divides = self._divides(i)
+                more = [scaled.pop(0)] if self._drops(i) or divides else []
                 y = layer(x, *more)
-                y = y[0] if isinstance(layer, BatchNorm) else y
+                y = y[0] if isinstance(layer, BatchNorm) or divides else y
                 x, dx = y, layer.tangent(x, y, dx, *more)
         if self.spec.head == "energy":
             error, change = (a.reshape(len(x), -1) for a in (x - start[0], dx - start[1]))
@@ -300,12 +318,17 @@ class Network(gluon.HybridBlock):
     def _drops(self, i: int) -> bool:
         return f"{self.spec.name}.{i}" in self.spec.dropouts
 
+    def _divides(self, i: int) -> bool:
+        return getattr(self.layers[i].spec, "spectral", False)
+
     def _scaled(self, x: Tensor, masks: Masks | None) -> list[Tensor]:
-        """What the dropout layers multiply by. In inference it is 1, since a hybrid block has to
-        be given the same inputs at every call."""
+        """What the dropout layers multiply by, and the spectral ones' v. In inference the former is
+        1, since a hybrid block has to be given the same inputs at every call."""
         arrays = []
-        for i in (i for i in range(len(self.layers)) if self._drops(i)):
-            if masks:
+        for i in (i for i in range(len(self.layers)) if self._drops(i) or self._divides(i)):
+            if self._divides(i):
+                arrays.append(self.layers[i].direction())
+            elif masks:
                 scale = 1 / (1 - self.layers[i].spec.rate)
                 arrays.append(masks[f"{self.spec.name}.{i}"] * scale)
             else:
@@ -320,6 +343,8 @@ class Network(gluon.HybridBlock):
                 mean, scale = next(own), next(own)
                 if layer.spec.batch_stats:
                     layer.update_stats(mean, scale, batch * math.prod(self.spec.shapes[i][1:]))
+            elif self._divides(i):
+                layer.u.data()[...] = next(own)
 
 
 def read(tensor: Tensor) -> numpy.ndarray:
@@ -330,6 +355,20 @@ def read(tensor: Tensor) -> numpy.ndarray:
 def write(tensor: Tensor, array: numpy.ndarray) -> None:
     """Set a weight, or what belongs to one, from an array as the spec has it."""
     tensor[...] = np.array(array, dtype=tensor.dtype, ctx=tensor.ctx)
+
+
+def _kernel(
+    F: Any, weight: Tensor, v: tuple[Tensor, ...], u: Any, transposed: bool = False
+) -> tuple[Tensor, Any]:
+    """(what the layer multiplies by, what is to be done with its output): with a v, the weight over
+    its spectral norm, and the output beside the new u."""
+    if not v:
+        return weight, lambda y: y
+    matrix = F.np.swapaxes(weight, 0, 1) if transposed else weight
+    moved = F.np.dot(F.npx.reshape(matrix, (-2, -1)), v[0])
+    sigma = F.np.sqrt(F.np.sum(moved * moved))
+    # Gluon warns of a parameter that its block does not use: the v given was made of it.
+    return weight / sigma, lambda y: (y, moved / sigma if u is None else moved / sigma + 0 * u)
 
 
 def _window(layer: spec.Conv, padding: int) -> dict[str, Any]:

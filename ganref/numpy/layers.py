@@ -8,6 +8,7 @@ complex step.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -40,15 +41,17 @@ class Dense(Layer):
     weight: Tensor
     bias: Tensor
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
-        y = x.dot(self.weight.T)  # `@` at a third of its overhead, which the toy is made of
-        return (y + self.bias if self.spec.bias else y), x
+    def forward(self, x: Tensor, update_stats: bool) -> tuple[Tensor, Any]:
+        w, back = _kernel(self, self.weight, update_stats)
+        y = x.dot(w.T)  # `@` at a third of its overhead, which the toy is made of
+        return (y + self.bias if self.spec.bias else y), (x, w, back)
 
-    def backward(self, dy: Tensor, x: Tensor) -> Tensor:
-        return dy.dot(self.weight)
+    def backward(self, dy: Tensor, cache: Any) -> Tensor:
+        return dy.dot(cache[1])
 
-    def gradients(self, dy: Tensor, x: Tensor) -> list[Tensor]:
-        return [dy.T.dot(x), dy.sum(0)] if self.spec.bias else [dy.T.dot(x)]
+    def gradients(self, dy: Tensor, cache: Any) -> list[Tensor]:
+        x, _, back = cache
+        return [back(dy.T.dot(x)), dy.sum(0)] if self.spec.bias else [back(dy.T.dot(x))]
 
 
 class Conv(Layer):
@@ -57,16 +60,19 @@ class Conv(Layer):
     weight: Tensor
     bias: Tensor
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
-        y = _correlate(x, self.weight, self.spec.stride, self.spec.padding)
-        return (y + self.bias[:, None, None] if self.spec.bias else y), x
+    def forward(self, x: Tensor, update_stats: bool) -> tuple[Tensor, Any]:
+        w, back = _kernel(self, self.weight, update_stats)
+        y = _correlate(x, w, self.spec.stride, self.spec.padding)
+        return (y + self.bias[:, None, None] if self.spec.bias else y), (x, w, back)
 
-    def backward(self, dy: Tensor, x: Tensor) -> Tensor:
-        return _spread(dy, self.weight, self.spec.stride, self.spec.padding, x.shape[2:])
+    def backward(self, dy: Tensor, cache: Any) -> Tensor:
+        x, w, _ = cache
+        return _spread(dy, w, self.spec.stride, self.spec.padding, x.shape[2:])
 
-    def gradients(self, dy: Tensor, x: Tensor) -> list[Tensor]:
+    def gradients(self, dy: Tensor, cache: Any) -> list[Tensor]:
+        x, _, back = cache
         dw = _correlate_kernel(x, dy, self.spec.stride, self.spec.padding, self.spec.kernel)
-        return [dw, dy.sum((0, 2, 3))] if self.spec.bias else [dw]
+        return [back(dw), dy.sum((0, 2, 3))] if self.spec.bias else [back(dw)]
 
 
 class ConvTranspose(Layer):
@@ -75,16 +81,20 @@ class ConvTranspose(Layer):
     weight: Tensor
     bias: Tensor
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
+    def forward(self, x: Tensor, update_stats: bool) -> tuple[Tensor, Any]:
         size = self.spec.out_shape(x.shape[1:])[1:]
-        y = _spread(x, self.weight, self.spec.stride, self.spec.padding, size)
-        return (y + self.bias[:, None, None] if self.spec.bias else y), x
+        swapped, back = _kernel(self, self.weight.swapaxes(0, 1), update_stats)
+        w = swapped.swapaxes(0, 1)
+        y = _spread(x, w, self.spec.stride, self.spec.padding, size)
+        return (y + self.bias[:, None, None] if self.spec.bias else y), (x, w, back)
 
-    def backward(self, dy: Tensor, x: Tensor) -> Tensor:
-        return _correlate(dy, self.weight, self.spec.stride, self.spec.padding)
+    def backward(self, dy: Tensor, cache: Any) -> Tensor:
+        return _correlate(dy, cache[1], self.spec.stride, self.spec.padding)
 
-    def gradients(self, dy: Tensor, x: Tensor) -> list[Tensor]:
+    def gradients(self, dy: Tensor, cache: Any) -> list[Tensor]:
+        x, _, back = cache
         dw = _correlate_kernel(dy, x, self.spec.stride, self.spec.padding, self.spec.kernel)
+        dw = back(dw.swapaxes(0, 1)).swapaxes(0, 1)
         return [dw, dy.sum((0, 2, 3))] if self.spec.bias else [dw]
 
 
@@ -244,6 +254,8 @@ class Network:
         for i, layer in enumerate(self.layers):
             if isinstance(layer, BatchNorm):
                 x, cache = layer.forward(x, training, update_stats)
+            elif isinstance(layer, (Dense, Conv, ConvTranspose)):
+                x, cache = layer.forward(x, training and update_stats)
             elif isinstance(layer, Dropout):
                 x, cache = layer.forward(x, (masks or {}).get(f"{self.spec.name}.{i}"))
             else:
@@ -322,6 +334,31 @@ def read(tensor: Tensor) -> np.ndarray:
 def write(tensor: Tensor, array: np.ndarray) -> None:
     """Set a weight, or what belongs to one, from an array as the spec has it."""
     tensor[...] = array
+
+
+def _kernel(layer: Any, weight: Tensor, update_stats: bool) -> tuple[Tensor, Callable]:
+    """(what the layer multiplies by, how a gradient to it becomes one to the weight), for weights
+    with the outputs in front."""
+    if not layer.spec.spectral:
+        return weight, _same
+    matrix = weight.reshape(len(weight), -1)
+    v = matrix.T.dot(layer.u)
+    v /= np.sqrt((v * v).sum())
+    u = matrix.dot(v)
+    sigma = np.sqrt((u * u).sum())
+    u, kernel = u / sigma, weight / sigma
+    if update_stats:
+        layer.u[...] = u
+
+    def back(d_kernel: Tensor) -> Tensor:
+        along = np.outer(u, v).reshape(kernel.shape)  # the derivative of sigma, for that v
+        return (d_kernel - (d_kernel * kernel).sum() * along) / sigma
+
+    return kernel, back
+
+
+def _same(d_kernel: Tensor) -> Tensor:
+    return d_kernel
 
 
 def _correlate(x: Tensor, w: Tensor, stride: int, padding: tuple[int, int]) -> Tensor:

@@ -8,7 +8,7 @@ means different things in different libraries (design, section 2).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .errors import UserError
 
@@ -21,14 +21,14 @@ class Param:
 
     name: str
     shape: Shape
-    role: str  # weight, bias, gamma, beta, running_mean or running_var
+    role: str  # weight, bias, gamma, beta, power, running_mean or running_var
     fan_in: int = 0
     fan_out: int = 0
 
     @property
     def trainable(self) -> bool:
-        """Whether Adam moves it; the running statistics are state, not parameters."""
-        return not self.role.startswith("running")
+        """Whether Adam moves it; running statistics and power iterations are state."""
+        return self.role not in ("power", "running_mean", "running_var")
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,17 @@ class Layer:
 
 @dataclass(frozen=True)
 class Dense(Layer):
-    """y = W x + b with W (out_features, in_features)."""
+    """y = W x + b with W (out_features, in_features).
+
+    `spectral` divides W, as a matrix of a row for each output, by an estimate of its largest
+    singular value: |W v| with v = Wᵀ u / |Wᵀ u|, one power iteration from the vector u that is kept
+    (Miyato et al. 2018, algorithm 1). Every pass makes it; those that update statistics keep
+    W v / |W v| as u. Gradients take v as it is."""
 
     in_features: int
     out_features: int
     bias: bool = True
+    spectral: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         self._require(min(self.in_features, self.out_features) > 0, "sizes must be at least 1")
@@ -70,7 +76,7 @@ class Dense(Layer):
         fans = self.in_features, self.out_features
         weight = Param("weight", (self.out_features, self.in_features), "weight", *fans)
         bias = Param("bias", (self.out_features,), "bias", *fans)
-        return (weight, bias) if self.bias else (weight,)
+        return (weight, *([bias] if self.bias else []), *_power(self, self.out_features))
 
     def out_shape(self, shape: Shape) -> Shape:
         self._require(shape == (self.in_features,), f"takes ({self.in_features},), not {shape}")
@@ -82,7 +88,8 @@ class Dense(Layer):
 
 @dataclass(frozen=True)
 class Conv(Layer):
-    """Cross-correlation with W (out_channels, in_channels, kernel, kernel)."""
+    """Cross-correlation with W (out_channels, in_channels, kernel, kernel); `spectral` as in
+    `Dense`."""
 
     in_channels: int
     out_channels: int
@@ -90,6 +97,7 @@ class Conv(Layer):
     stride: int = 1
     padding: tuple[int, int] = (0, 0)
     bias: bool = True
+    spectral: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         sizes = self.in_channels, self.out_channels, self.kernel, self.stride
@@ -108,7 +116,7 @@ class Conv(Layer):
         shape = (self.out_channels, self.in_channels, self.kernel, self.kernel)
         weight = Param("weight", shape, "weight", *fans)
         bias = Param("bias", (self.out_channels,), "bias", *fans)
-        return (weight, bias) if self.bias else (weight,)
+        return (weight, *([bias] if self.bias else []), *_power(self, self.out_channels))
 
     def out_shape(self, shape: Shape) -> Shape:
         self._check_image(shape)
@@ -133,11 +141,11 @@ class ConvTranspose(Conv):
     """The transpose of a convolution, with W (in_channels, out_channels, kernel, kernel)."""
 
     def params(self) -> tuple[Param, ...]:
-        _, *bias = super().params()
+        _, *others = super().params()
         area = self.kernel * self.kernel
         shape = (self.in_channels, self.out_channels, self.kernel, self.kernel)
         fans = self.in_channels * area, self.out_channels * area
-        return (Param("weight", shape, "weight", *fans), *bias)
+        return (Param("weight", shape, "weight", *fans), *others)
 
     def macs(self, shape: Shape) -> int:
         self._check_image(shape)
@@ -233,3 +241,7 @@ class Flatten(Layer):
 
     def out_shape(self, shape: Shape) -> Shape:
         return (math.prod(shape),)
+
+
+def _power(layer: Dense | Conv, outputs: int) -> list[Param]:
+    return [Param("u", (outputs,), "power")] if layer.spectral else []

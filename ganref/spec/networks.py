@@ -93,8 +93,16 @@ class Network:
 
     @cached_property
     def couples_examples(self) -> bool:
-        """Whether in training an example's output depends on the rest of its batch."""
-        return any(isinstance(layer, BatchNorm) and layer.batch_stats for layer in self.layers)
+        """Whether in training an example's output depends on the rest of its batch, or on which
+        pass it is in."""
+        return self.spectral or any(
+            isinstance(layer, BatchNorm) and layer.batch_stats for layer in self.layers
+        )
+
+    @cached_property
+    def spectral(self) -> bool:
+        """Whether any layer's weights are divided by their largest singular value."""
+        return any(getattr(layer, "spectral", False) for layer in self.layers)
 
     def check_batch(self, batch_size: int) -> None:
         """Refuse a batch whose variance some batch normalisation could not take: one value per

@@ -19,14 +19,15 @@ from .stacks import STACKS
 @dataclass(frozen=True)
 class Draw:
     """How a tensor is initialised: N(mean, scale), U(±1/sqrt(fan_in)), U(±sqrt(6/(fan_in +
-    fan_out))) (Glorot and Bengio 2010), or the constant `mean`."""
+    fan_out))) (Glorot and Bengio 2010), the constant `mean`, or a direction: N(0, 1), then of
+    length 1."""
 
     kind: str = "normal"
     mean: float = 0.0
     scale: float = 0.02
 
     def __post_init__(self) -> None:
-        kinds = ("normal", "uniform_fan_in", "glorot_uniform", "constant")
+        kinds = ("normal", "uniform_fan_in", "glorot_uniform", "constant", "direction")
         if self.kind not in kinds:
             raise UserError(f"unknown initialiser {self.kind!r}; there are {', '.join(kinds)}")
         if not self.scale > 0:
@@ -48,6 +49,7 @@ class Init:
     beta: Draw = ZERO
     running_mean: Draw = ZERO
     running_var: Draw = ONE
+    power: Draw = Draw("direction")
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class Recipe:
     width: int = 64
     leaky_slope: float = 0.2
     dropout: float = 0.0
+    spectral: bool = False
     latent: str = "normal"
     fresh_Z: bool = False
     D_updates: int = 1
@@ -228,7 +231,7 @@ class Recipe:
             f"data {self.data} {'×'.join(map(str, self.data_shape))}, latent {self.latent_dim}"
             f" from {z}{fresh}, batch {self.batch_size}, {self.epochs_on(self.data)} epochs",
             f"loss  {', '.join(loss)}{updates}",
-            f"D     {self.adam_D}",
+            f"D     {self.adam_D}{', spectral normalisation' if self.spectral else ''}",
             f"G     {self.adam_G}",
             f"work  {self.flops_per_example:,} FLOPs per example and step",
             *(network.summary() for network in self.networks),

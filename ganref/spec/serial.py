@@ -13,7 +13,7 @@ from .schema import Recipe
 
 # Fields that recipes and losses were once written without: then they were what they are unless
 # somebody says otherwise.
-LATER = {"D_updates", "r2", "gp", "clip"}
+LATER = {"D_updates", "spectral", "power", "r2", "gp", "clip"}
 # Until kinds had fields of their own, every loss was written with those of all of them.
 ONCE_ALL = {"generator": "non_saturating", "real_label": 1.0, "margin": 1.0, "repelling": 0.0}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -168,6 +169,11 @@ def _pair(
     discriminator: list,
     code: int | None = None,
 ) -> tuple[Network, Network]:
+    if recipe.spectral:
+        discriminator = [
+            dataclasses.replace(layer, spectral=True) if isinstance(layer, (Dense, Conv)) else layer
+            for layer in discriminator
+        ]
     return (
         Network("generator", latent_shape, tuple(generator), "samples"),
         Network("discriminator", recipe.data_shape, tuple(discriminator), recipe.head, code),

@@ -33,7 +33,15 @@ class Dense(keras.layers.Dense):
 
     def __init__(self, layer: spec.Dense, dtype: tf.DType) -> None:
         super().__init__(layer.out_features, **_options(layer, dtype))
+        self.spec = layer
+        _keep_u(self, layer)
         self.build((None, layer.in_features))
+
+    def call(self, x: Tensor, update_stats: bool) -> Tensor:
+        if not self.spec.spectral:
+            return super().call(x)
+        y = tf.matmul(x, _kernel(self, (1, 0), update_stats))
+        return tf.nn.bias_add(y, self.bias) if self.use_bias else y
 
 
 class Conv(keras.layers.Conv2D):
@@ -42,7 +50,14 @@ class Conv(keras.layers.Conv2D):
     def __init__(self, layer: spec.Conv, dtype: tf.DType) -> None:
         super().__init__(layer.out_channels, layer.kernel, layer.stride, **_options(layer, dtype))
         self.spec = layer
+        _keep_u(self, layer)
         self.build((None, None, None, layer.in_channels))
+
+    def call(self, x: Tensor, update_stats: bool) -> Tensor:
+        if not self.spec.spectral:
+            return super().call(x)
+        y = self.convolution_op(x, _kernel(self, (3, 2, 0, 1), update_stats))
+        return tf.nn.bias_add(y, self.bias) if self.use_bias else y
 
     def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         """Keras' hook for the convolution itself: its own knows no explicit padding."""
@@ -56,13 +71,17 @@ class ConvTranspose(keras.layers.Conv2DTranspose):
     def __init__(self, layer: spec.ConvTranspose, dtype: tf.DType) -> None:
         super().__init__(layer.out_channels, layer.kernel, layer.stride, **_options(layer, dtype))
         self.spec = layer
+        _keep_u(self, layer)
         self.build((None, None, None, layer.in_channels))
 
-    def call(self, x: Tensor) -> Tensor:
+    def call(self, x: Tensor, update_stats: bool) -> Tensor:
         batch, *size, channels = x.shape
         channels, *size = self.spec.out_shape((channels, *size))
         out_shape, padding = (batch, *size, channels), _padding(self.spec, size)
-        y = tf.nn.conv2d_transpose(x, self.kernel, out_shape, self.spec.stride, padding)
+        kernel = self.kernel
+        if self.spec.spectral:
+            kernel = _kernel(self, (2, 3, 0, 1), update_stats)
+        y = tf.nn.conv2d_transpose(x, kernel, out_shape, self.spec.stride, padding)
         return tf.nn.bias_add(y, self.bias) if self.use_bias else y
 
 
@@ -200,6 +219,8 @@ class Network(keras.Model):
                 x = layer(x, training=training, update_stats=update_stats)
             elif isinstance(layer, Dropout):
                 x = layer(x, kept=(masks or {}).get(f"{self.spec.name}.{i}"))
+            elif isinstance(layer, (Dense, Conv, ConvTranspose)):
+                x = layer(x, update_stats=training and update_stats)
             else:
                 x = layer(x)
             if i == self.spec.code:
@@ -262,6 +283,27 @@ def _options(layer: Any, dtype: tf.DType) -> dict[str, Any]:
     # The initialiser is only there so that Keras does not draw numbers to throw away.
     options = {"use_bias": layer.bias, "kernel_initializer": "zeros", "dtype": dtype.name}
     return options | ({} if isinstance(layer, spec.Dense) else {"data_format": "channels_last"})
+
+
+def _keep_u(layer: Any, spec: Any) -> None:
+    for p in spec.params():
+        if not p.trainable:
+            setattr(layer, p.name, layer.add_weight(p.shape, "zeros", trainable=False))
+
+
+def _kernel(layer: Any, outputs_first: tuple[int, ...], update_stats: bool) -> Tensor:
+    """The kernel over its spectral norm; the axes in that order have its outputs in front."""
+    # The variable inside of Keras' has its full precision.
+    kernel = layer.kernel.value
+    matrix = tf.transpose(kernel, outputs_first)
+    matrix = tf.reshape(matrix, (matrix.shape[0], -1))
+    v = tf.linalg.matvec(tf.stop_gradient(matrix), layer.u.value, transpose_a=True)
+    v = v / tf.norm(v)
+    u = tf.linalg.matvec(matrix, v)
+    sigma = tf.norm(u)
+    if update_stats:
+        layer.u.assign(tf.stop_gradient(u / sigma))
+    return tf.cast(kernel / sigma, layer.compute_dtype)
 
 
 def _padding(layer: spec.Conv, size: Iterable[int]) -> str | list[list[int]]:

@@ -28,9 +28,13 @@ class Dense(nn.Linear):
 
     def __init__(self, layer: spec.Dense, dtype: torch.dtype) -> None:
         super().__init__(layer.in_features, layer.out_features, layer.bias, dtype=dtype)
+        _keep_u(self, layer, dtype)
 
     def reset_parameters(self) -> None:
         """Draw nothing: the weights are the spec's."""
+
+    def forward(self, x: Tensor, update_stats: bool) -> Tensor:  # type: ignore[override]
+        return F.linear(x, _kernel(self, update_stats), self.bias)
 
 
 class Conv(nn.Conv2d):
@@ -42,13 +46,15 @@ class Conv(nn.Conv2d):
         window = layer.kernel, layer.stride, before if before == after else 0
         own: Any = {"bias": layer.bias, "dtype": dtype}
         super().__init__(layer.in_channels, layer.out_channels, *window, **own)
+        _keep_u(self, layer, dtype)
         self.uneven = (before, after) * 2 if before != after else None
 
     def reset_parameters(self) -> None:
         """Draw nothing: the weights are the spec's."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(F.pad(x, self.uneven) if self.uneven else x)
+    def forward(self, x: Tensor, update_stats: bool) -> Tensor:  # type: ignore[override]
+        x = F.pad(x, self.uneven) if self.uneven else x
+        return self._conv_forward(x, _kernel(self, update_stats), self.bias)
 
 
 class ConvTranspose(nn.ConvTranspose2d):
@@ -59,13 +65,16 @@ class ConvTranspose(nn.ConvTranspose2d):
         window = layer.kernel, layer.stride, before
         own: Any = {"bias": layer.bias, "dtype": dtype}
         super().__init__(layer.in_channels, layer.out_channels, *window, **own)
+        _keep_u(self, layer, dtype)
         self.uneven = after - before
 
     def reset_parameters(self) -> None:
         """Draw nothing: the weights are the spec's."""
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
-        y = super().forward(x)
+    def forward(self, x: Tensor, update_stats: bool) -> Tensor:  # type: ignore[override]
+        kernel = _kernel(self, update_stats, outputs=1)
+        padding: Any = self.padding  # which PyTorch says may be a word
+        y = F.conv_transpose2d(x, kernel, self.bias, self.stride, padding)
         # `output_padding` adds rows at the end and never takes the odd one away.
         return y[:, :, : -self.uneven, : -self.uneven] if self.uneven else y
 
@@ -230,6 +239,8 @@ class Network(nn.Sequential):
                 x = layer(x, training, update_stats)
             elif isinstance(layer, Dropout):
                 x = layer(x, masks.get(f"{self.spec.name}.{i}"))
+            elif isinstance(layer, (Dense, Conv, ConvTranspose)):
+                x = layer(x, training and update_stats)
             else:
                 x = layer(x)
             if i == self.spec.code:
@@ -252,3 +263,25 @@ def read(tensor: Tensor) -> np.ndarray:
 def write(tensor: Tensor, array: np.ndarray) -> None:
     """Set a weight, or what belongs to one, from an array as the spec has it."""
     tensor.copy_(torch.tensor(array))
+
+
+def _keep_u(module: nn.Module, layer: Any, dtype: torch.dtype) -> None:
+    for p in layer.params():
+        if not p.trainable:
+            module.register_buffer(p.name, torch.empty(p.shape, dtype=dtype))
+
+
+def _kernel(module: Any, update_stats: bool, outputs: int = 0) -> Tensor:
+    """What the layer multiplies by; its outputs are that axis of its weight."""
+    weight = module.weight
+    if "u" not in module._buffers:
+        return weight
+    with torch.autocast(weight.device.type, enabled=False):
+        matrix = weight.transpose(0, outputs).flatten(1)
+        v = matrix.detach().T @ module.u
+        v = v / (v * v).sum().sqrt()
+        u = matrix @ v
+        sigma = (u * u).sum().sqrt()
+        if update_stats:
+            module.u.copy_((u / sigma).detach())
+        return weight / sigma

@@ -35,6 +35,8 @@ MOST_FLOPS, ONE_THREAD_FLOPS = 2e8, 1e7
 def can_unroll(recipe: Recipe) -> bool:
     """Whether several steps of this recipe become one graph. The recipe alone decides."""
     layers = [layer for network in recipe.networks for layer in network.layers]
+    if any(network.spectral for network in recipe.networks):
+        return False
     small = recipe.flops_per_example * recipe.batch_size <= MOST_FLOPS
     return small and all(type(layer) in symbols.FORWARD for layer in layers)
 

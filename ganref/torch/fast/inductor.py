@@ -64,6 +64,8 @@ def why_eager(recipe: Recipe, mixed: bool, compile: str, steps: int | None) -> s
         return f"compiling takes as long as {WORTH_STEPS:,} steps"
     if mixed:
         return "mixed precision is not compiled"
+    if any(network.spectral for network in recipe.networks):
+        return "power iterations are not compiled"
     layers = {type(layer) for network in recipe.networks for layer in network.layers}
     if not layers <= COMPILED:
         return "only dense networks without batch normalisation are compiled"
