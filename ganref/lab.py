@@ -1,4 +1,4 @@
-"""python -m ganref.lab vanishing|collapse|oscillation: what goes wrong in a GAN, measured."""
+"""python -m ganref.lab vanishing|collapse|oscillation|losses: what goes wrong in GANs, measured."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from . import cli
 from .backend import BACKENDS, check_backend, load_backend
-from .labs import Setup, collapse, oscillation, vanishing
+from .labs import Setup, collapse, losses, oscillation, vanishing
 from .output import strict_json
 from .output.canvas import plain
 from .output.files import optional, results_in, write_atomically, written
@@ -19,6 +19,7 @@ LABS: dict[str, ModuleType] = {
     "vanishing": vanishing,
     "collapse": collapse,
     "oscillation": oscillation,
+    "losses": losses,
 }
 
 

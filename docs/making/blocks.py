@@ -108,6 +108,30 @@ def oscillation() -> str:
     ])  # fmt: skip
 
 
+def losses() -> str:
+    """The losses side by side."""
+    found = read("lab-losses")
+    figures, rows = found["figures"], []
+    seeds = len(figures["seeds"])
+    for name, row in figures["summary"].items():
+        fall, (low, high) = row["fall"], row["all_interval"]
+        rows.append([
+            name,
+            "fell to 0" if fall is None else (
+                f"fell {number(fall)} times" if fall >= 1 else f"grew {number(1 / fall)} times"
+            ),
+            f"{row['modes']:.1f} ± {row['modes_error']:.1f}",
+            f"{row['all']} of {seeds} ({low:.0%} to {high:.0%})",
+            f"{row['high_quality']:.0%}",
+            f"{row['seconds']:.1f} ± {row['seconds_error']:.1f}",
+        ])  # fmt: skip
+    head = [
+        "", f"G's gradient over {figures['held']} updates of D", "modes of 8 (± standard error)",
+        "all 8 in (at 95%)", "good samples", f"seconds for {figures['steps']:,} steps",
+    ]  # fmt: skip
+    return "\n\n".join([table(head, rows), made_by("lab-losses")])
+
+
 def every() -> dict[str, Callable[[], str]]:
     """What makes each block."""
     from . import answers  # which builds on what is above
@@ -116,6 +140,7 @@ def every() -> dict[str, Callable[[], str]]:
         "lab-vanishing": vanishing,
         "lab-collapse": collapse,
         "lab-oscillation": oscillation,
+        "lab-losses": losses,
         "equivalence": answers.equivalence,
         "samples": answers.samples,
         "tabs-toy": answers.tabs_toy,

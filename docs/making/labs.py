@@ -1,4 +1,4 @@
-"""The three labs, as the chapters on pitfalls show them."""
+"""The labs, as the chapters on pitfalls show them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ COMMANDS = {
     "vanishing": "lab vanishing",
     "collapse": "lab collapse --quick --backend tf",
     "oscillation": "lab oscillation --quick --backend tf",
+    "losses": "lab losses",
 }
 DROPPED = ("samples", "paths", "course")  # what only the picture needs
 

@@ -89,7 +89,7 @@ def run(setup: Setup, seeds: int = SEEDS, steps: int = STEPS) -> dict[str, Any]:
                         watches[name].inspect(chunk.stop, gan.generate(Z[: detectors.SAMPLES]))
                     if chunk.stop in looks:
                         samples = gan.generate(Z)
-                        arms[name]["course"][-1].append(_judge(samples)["modes_covered"])
+                        arms[name]["course"][-1].append(judge(samples)["modes_covered"])
                 bar.update(len(chunk))
             for name, gan in gans.items():
                 samples = gan.generate(Z)
@@ -121,7 +121,7 @@ def _begin(
     return {name: detectors.Detectors(game, real) for name, game in games.items()}
 
 
-def _judge(samples: np.ndarray) -> dict[str, float]:
+def judge(samples: np.ndarray) -> dict[str, float]:
     """The mixture's metrics; of samples that are not finite, that nothing is covered."""
     if not np.isfinite(samples).all():
         return {"modes_covered": 0.0, "high_quality": 0.0, "mode_kl": float(np.log(MODES))}
@@ -129,7 +129,7 @@ def _judge(samples: np.ndarray) -> dict[str, float]:
 
 
 def _end(arm: dict[str, Any], samples: np.ndarray, watch: detectors.Detectors) -> None:
-    found = _judge(samples)
+    found = judge(samples)
     arm["modes"].append(int(found["modes_covered"]))
     arm["high_quality"].append(found["high_quality"])
     arm["mode_kl"].append(found["mode_kl"])

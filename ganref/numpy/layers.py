@@ -340,7 +340,7 @@ def _kernel(layer: Any, weight: Tensor, update_stats: bool) -> tuple[Tensor, Cal
     """(what the layer multiplies by, how a gradient to it becomes one to the weight), for weights
     with the outputs in front."""
     if not layer.spec.spectral:
-        return weight, _same
+        return weight, lambda d_kernel: d_kernel
     matrix = weight.reshape(len(weight), -1)
     v = matrix.T.dot(layer.u)
     v /= np.sqrt((v * v).sum())
@@ -355,10 +355,6 @@ def _kernel(layer: Any, weight: Tensor, update_stats: bool) -> tuple[Tensor, Cal
         return (d_kernel - (d_kernel * kernel).sum() * along) / sigma
 
     return kernel, back
-
-
-def _same(d_kernel: Tensor) -> Tensor:
-    return d_kernel
 
 
 def _correlate(x: Tensor, w: Tensor, stride: int, padding: tuple[int, int]) -> Tensor:

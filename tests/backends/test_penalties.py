@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from cases import draws, narrow, one_step, trace_differences, with_loss
+from cases import draws, narrow, trace_differences, with_loss
 
 import ganref
 from ganref.draws.rng import MIXTURE, Stream, mixtures
@@ -53,21 +53,23 @@ def test_125_steps_of_the_toy(framework: str, name: str, compile: str) -> None:
     assert max(apart.values()) < 1e-11, apart
 
 
-def test_a_gradient_of_0_has_a_penalty_and_no_direction(backend: str) -> None:
+@pytest.mark.parametrize("compile", ["off", "on"])
+def test_a_gradient_of_0_has_a_penalty_and_no_direction(backend: str, compile: str) -> None:
     """A D without weights: |g| is 0 everywhere, where (|g| - 1)² has no derivative."""
     recipe = TOY.replace(loss=WassersteinGP(r1=0.5))
     weights = {n: np.zeros_like(w) for n, w in ganref.initial_weights(recipe).items()}
-    gan = ganref.load_backend(backend).create(recipe, weights, dtype="float64")
-    (X, Z), more = one_step(recipe)
-    assert gan.update_D(X, Z, masks=more["masks"]) == pytest.approx(10, abs=1e-12)
+    gan = ganref.load_backend(backend).create(recipe, weights, "cpu", "float64", compile)
+    (X, Z), more = draws(recipe, 2)
+    assert gan.train_trace(X, Z, **more).loss_D == pytest.approx([10, 10], abs=1e-12)
     assert all(np.isfinite(array).all() for array in gan.state().values())
 
 
-def test_clipping_holds_the_weights_of_D_alone(backend: str) -> None:
+@pytest.mark.parametrize("compile", ["off", "on"])
+def test_clipping_holds_the_weights_of_D_alone(backend: str, compile: str) -> None:
     recipe = TOY.replace(loss=Wasserstein("sum", 0.5), adam_D=Adam(0.05), adam_G=Adam(0.05))
     (X, Z), more = draws(recipe, 3)
     gan = ganref.load_backend(backend).create(
-        recipe, ganref.initial_weights(recipe), dtype="float64"
+        recipe, ganref.initial_weights(recipe), "cpu", "float64", compile
     )
     gan.train_steps(X, Z, **more)
     largest = {"generator": 0.0, "discriminator": 0.0}

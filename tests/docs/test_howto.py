@@ -13,7 +13,7 @@ from ganref.__main__ import COMMANDS
 
 DOCS = Path(__file__).parents[2] / "docs"
 # Names that a reader has just given to something of theirs.
-THEIRS = {"critic": "hinge", "tiny": "ring", "mine": "numpy"}
+THEIRS = {"pearson": "hinge", "tiny": "ring", "mine": "numpy"}
 
 
 def _lines(page: Path) -> list[str]:

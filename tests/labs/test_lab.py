@@ -11,7 +11,17 @@ from told import TOLD
 
 import ganref
 from ganref import lab
-from ganref.labs import Setup, collapse, dirac, fresh_state, oscillation, toy, toy_words, vanishing
+from ganref.labs import (
+    Setup,
+    collapse,
+    dirac,
+    fresh_state,
+    losses,
+    oscillation,
+    toy,
+    toy_words,
+    vanishing,
+)  # fmt: skip
 from ganref.spec import UserError
 from ganref.training import detectors
 
@@ -108,8 +118,56 @@ def test_the_words_on_collapse_follow_the_figures() -> None:
 
 
 def test_samples_that_are_not_finite_cover_nothing() -> None:
-    found = collapse._judge(np.full((10, 2), np.nan))
+    found = collapse.judge(np.full((10, 2), np.nan))
     assert found["modes_covered"] == 0 and found["high_quality"] == 0
+
+
+# The losses side by side.
+
+
+@pytest.fixture(scope="module")
+def compared() -> dict:
+    return losses.run(Setup(), seeds=2, steps=100, held=150)
+
+
+def test_every_loss_is_asked_the_same(compared: dict) -> None:
+    rows = compared["summary"]
+    assert list(rows) == list(losses.recipes()) == list(compared["arms"])
+    for name, arm in compared["arms"].items():
+        assert [len(values) for values in arm.values()] == [2] * 4, name
+    # Minimax starves and the non-saturating loss does not, as in the lab that follows them.
+    assert rows["minimax"]["fall"] > 100 * rows["non-saturating"]["fall"]
+    # Clipping makes D flat at once; the gradient penalty makes it as steep as 1.
+    assert "wasserstein" in compared["starved"] and rows["wasserstein-gp"]["fall"] < 1
+    games = losses.recipes()
+    spectral = games.pop("hinge, spectral")
+    assert {game.networks for game in games.values()} == {games["hinge"].networks}
+    assert spectral.spectral and spectral.replace(spectral=False) == games["hinge"]
+
+
+def test_the_uncertainty_is_that_of_the_seeds() -> None:
+    arm = {"fall": [2.0, 8.0, None, 200.0], "modes": [8, 8, 6, 8], "high_quality": [0.5] * 4}
+    found = losses.summary({"one": arm | {"seconds": [1.0, 2.0, 3.0, 4.0]}})
+    row = found["summary"]["one"]
+    assert (row["modes"], row["all"], row["gone"]) == (7.5, 3, 2)
+    assert row["modes_error"] == pytest.approx(0.5)
+    assert row["fall"] == pytest.approx(3200 ** (1 / 3))
+    assert row["seconds_error"] == pytest.approx(np.sqrt(5 / 3) / 2)
+    # Wilson's interval of 3 in 4, as tables have it.
+    assert row["all_interval"] == pytest.approx([0.3006, 0.9544], abs=1e-4)
+    assert found["starved"] == [] and losses.interval(0, 10)[0] == 0
+
+
+def test_the_words_on_the_losses_follow_the_figures(compared: dict) -> None:
+    words = losses.finding(compared)
+    rows = copy.deepcopy(compared["summary"])
+    for name, row in rows.items():
+        assert f"{name} {row['modes']:.1f} ± {row['modes_error']:.1f} ({row['all']};" in words
+    assert "wasserstein" in words.split("was left under")[1].split(".")[0]
+    rows["hinge"]["fall"] = None
+    changed = losses.finding(compared | {"summary": rows, "starved": [], "best": ["hinge"]})
+    assert "fell to exactly 0 under hinge" in changed and "left under none." in changed
+    assert changed.endswith("Most modes had hinge.")
 
 
 # The oscillation.
@@ -228,7 +286,9 @@ def test_rates_far_too_large_are_noticed(oscillated: dict) -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, sizes in ((vanishing, (8,)), (collapse, (1, 300)), (oscillation, (4, 1))):
+    for module, sizes in (
+        (vanishing, (8,)), (collapse, (1, 300)), (oscillation, (4, 1)), (losses, (2, 100, 20)),
+    ):  # fmt: skip
         run = module.run
         monkeypatch.setattr(module, "run", lambda setup, run=run, sizes=sizes: run(setup, *sizes))
 
@@ -275,6 +335,9 @@ def test_what_quick_gives_up_is_what_it_leaves_out() -> None:
     words, sizes = oscillation.GIVEN_UP, oscillation.QUICK
     assert f"{sizes['epochs']} epochs of {toy.EPOCHS:,}" in words
     assert f"{sizes['seeds']} seeds of {toy.SEEDS}" in words
+    words, sizes = losses.GIVEN_UP, losses.QUICK
+    assert f"{sizes['seeds']} seeds of {losses.SEEDS}" in words
+    assert f"{sizes['steps']:,} steps of {losses.STEPS:,}" in words
     assert vanishing.QUICK == {} and "nothing was left out" in vanishing.GIVEN_UP
 
 
