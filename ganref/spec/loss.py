@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -82,7 +83,7 @@ class Loss:
         """L_D per example where D can do no better than to score all alike, and its label."""
         return None
 
-    @property
+    @cached_property
     def penalties(self) -> tuple[Penalty, ...]:
         """What L_D has beside its terms."""
         each = (
