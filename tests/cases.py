@@ -123,6 +123,7 @@ def options() -> dict[str, Recipe]:
         "spectral": narrow("mlp").replace(spectral=True, loss=Hinge()),
         "spectral-conv": dcgan32.replace(spectral=True),
         "spectral-gp": narrow("wgan-gp").replace(spectral=True, D_updates=2),
+        "spectral-penalties": toy.replace(spectral=True, loss=WassersteinGP(r1=0.5, r2=0.25)),
         "spectral-toy": toy.replace(spectral=True),
         "spectral-energy": narrow("ebgan").replace(spectral=True),
         "ema": dcgan32.replace(ema=0.9),

@@ -42,7 +42,8 @@ def gradient_D(
                 fake_Y, real_Y = forward(fake_X, 1), forward(X, 0)
             else:
                 real_Y, fake_Y = forward(X, 0), forward(fake_X, 1)
-            outputs = {"real": real_Y, "fake": fake_Y}
+            # Power iterations have moved in both passes: penalties are of D as it is after them.
+            outputs = {} if net_D.spec.spectral else {"real": real_Y, "fake": fake_Y}
             for penalty in recipe.loss.penalties:
                 if penalty.at not in outputs:
                     own = of_pass(masks, penalty.drawn)
