@@ -3,8 +3,8 @@
 o is an output of D: a logit, of which D is the sigmoid; a raw score; or an energy C. R is the sum
 or the mean over the batch, and every kind has
 
-    L_D = scale_D * R[terms_D(o_real, o_fake)]
-        + r1 / 2 * R[|g(x)|²] + r2 / 2 * R[|g(G(z))|²] + gp * R[(|g(ε x + (1 - ε) G(z))| - 1)²]
+    L_D = scale_D * R[terms_D(o_real, o_fake)] + P
+    P = r1 / 2 * R[|g(x)|²] + r2 / 2 * R[|g(G(z))|²] + gp * R[(|g(ε x + (1 - ε) G(z))| - 1)²]
     L_G = R[terms_G(o_fake)]
 
 where g is the gradient of o to D's input and ε ~ U(0, 1) is drawn anew for each example. After each
