@@ -70,6 +70,10 @@ MEASURED = {
     ("ebgan", "float64", True): (4e-16, 6e-13, 3e-10, 1e-10, 3e-13),
     ("ebgan", "float32", False): (9e-8, 5e-5, 3e-2, 4e-3, 4e-5),
     ("ebgan", "float32", True): (4e-7, 3e-4, 4e-2, 1e-2, 2e-4),
+    ("wgan-gp", "float64", False): (7e-16, 2e-13, 2e-9, 7e-11, 2e-13),
+    ("wgan-gp", "float64", True): (5e-16, 2e-13, 8e-11, 6e-16, 2e-13),
+    ("wgan-gp", "float32", False): (2e-7, 5e-5, 9e-3, 5e-7, 5e-5),
+    ("wgan-gp", "float32", True): (3e-7, 5e-5, 2e-2, 5e-7, 7e-5),
 }
 
 
