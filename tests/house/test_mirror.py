@@ -27,6 +27,9 @@ BESIDE = {
     # tangents; its symbols have no second derivative.
     ("mxnet", "layers"): {"update_stats", "tangent"},
     ("mxnet", "losses"): {"Slopes"},
+    # JAX differentiates and compiles pure functions: a network is one too, of what its cells hold.
+    ("jax", "framework"): {"enable_x64", "wide"},
+    ("jax", "layers"): {"Variable", "convolve", "apply", "tensors", "put"},
 }
 # Lines that stand unchanged in both files of every pair, of 100 in the shorter: the rule in what
 # is the same algorithm everywhere.
