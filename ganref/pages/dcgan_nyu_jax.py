@@ -136,7 +136,7 @@ def loss(o, y):
 
 # %%
 def adam(net, grads, trainer):
-    """p ← p − lr · m̂ / (√v̂ + ε), algorithm 1 of Kingma and Ba 2015: new weights and memory."""
+    """p ← p − lr · m̂ / (√v̂ + ε), algorithm 1 of Kingma and Ba 2015; without gradient p stays."""
     t, lr = trainer["t"] + 1, trainer["lr"]
     a, b = 1 - 0.5**t, 1 - 0.999**t  # m / a is m̂, v / b is v̂
     m = jax.tree.map(lambda m, g: 0.5 * m + 0.5 * g, trainer["m"], grads)

@@ -138,7 +138,7 @@ def loss(copy, X):
 
 # %%
 def adam(net, grads, trainer):
-    """p ← p − lr · m̂ / (√v̂ + ε), algorithm 1 of Kingma and Ba 2015: new weights and memory."""
+    """p ← p − lr · m̂ / (√v̂ + ε), algorithm 1 of Kingma and Ba 2015; without gradient p stays."""
     t, lr = trainer["t"] + 1, trainer["lr"]
     a, b = 1 - 0.5**t, 1 - 0.999**t  # m / a is m̂, v / b is v̂
     m = jax.tree.map(lambda m, g: 0.5 * m + 0.5 * g, trainer["m"], grads)
@@ -153,9 +153,9 @@ def update_D(X, Z, net_D, net_G, loss, trainer_D):
     fake_X, _ = G(net_G, Z)  # G stays as it is, its statistics too
 
     def loss_of(net_D):
-        real, net_D = D(net_D, X)
-        fake, net_D = D(net_D, fake_X)
-        return loss(real, X).mean() + jax.nn.relu(1 - loss(fake, fake_X)).mean(), net_D
+        real_Y, net_D = D(net_D, X)
+        fake_Y, net_D = D(net_D, fake_X)
+        return loss(real_Y, X).mean() + jax.nn.relu(1 - loss(fake_Y, fake_X)).mean(), net_D
 
     (loss_D, net_D), grads = jax.value_and_grad(loss_of, has_aux=True)(net_D)
     return loss_D, *adam(net_D, grads, trainer_D)  # nothing changes: D and its trainer are new ones
@@ -167,8 +167,8 @@ def update_G(Z, net_D, net_G, loss, trainer_G):
 
     def loss_of(net_G):
         fake_X, net_G = G(net_G, Z)  # its gradient has two ways: the copy and the original
-        copy, new_D = D(net_D, fake_X)
-        return loss(copy, fake_X).mean(), (new_D, net_G)
+        fake_Y, new_D = D(net_D, fake_X)
+        return loss(fake_Y, fake_X).mean(), (new_D, net_G)
 
     (loss_G, (net_D, net_G)), grads = jax.value_and_grad(loss_of, has_aux=True)(net_G)
     return loss_G, net_D, *adam(net_G, grads, trainer_G)

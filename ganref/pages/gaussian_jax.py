@@ -96,7 +96,7 @@ def loss(o, y):
 
 # %%
 def adam(net, grads, trainer):
-    """p ← p − lr · m̂ / (√v̂ + ε), algorithm 1 of Kingma and Ba 2015: new weights and memory."""
+    """p ← p − lr · m̂ / (√v̂ + ε), algorithm 1 of Kingma and Ba 2015."""
     t, lr = trainer["t"] + 1, trainer["lr"]
     a, b = 1 - 0.9**t, 1 - 0.999**t  # m / a is m̂, v / b is v̂
     m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, trainer["m"], grads)
@@ -111,7 +111,8 @@ def update_D(X, Z, net_D, net_G, loss, trainer_D):
     fake_X = G(net_G, Z)  # G stays as it is: the gradient is D's alone
 
     def loss_of(net_D):
-        return (loss(D(net_D, X), 1) + loss(D(net_D, fake_X), 0)) / 2
+        real_Y, fake_Y = D(net_D, X), D(net_D, fake_X)
+        return (loss(real_Y, 1) + loss(fake_Y, 0)) / 2
 
     loss_D, grads = jax.value_and_grad(loss_of)(net_D)
     return loss_D, *adam(net_D, grads, trainer_D)  # nothing changes: D and its trainer are new ones
@@ -119,7 +120,7 @@ def update_D(X, Z, net_D, net_G, loss, trainer_D):
 
 @partial(jax.jit, static_argnames="loss")
 def update_G(Z, net_D, net_G, loss, trainer_G):
-    """One update of G, through D, on Z (B, 2): its loss, and the new G and trainer."""
+    """One update of G, through D, on Z (B, 2): its loss."""
     loss_G, grads = jax.value_and_grad(lambda net_G: loss(D(net_D, G(net_G, Z)), 1))(net_G)
     return loss_G, *adam(net_G, grads, trainer_G)
 

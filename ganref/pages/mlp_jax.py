@@ -116,7 +116,7 @@ def loss(o, y):
 
 # %%
 def adam(net, grads, trainer):
-    """p ← p − lr · m̂ / (√v̂ + ε), algorithm 1 of Kingma and Ba 2015: new weights and memory."""
+    """p ← p − lr · m̂ / (√v̂ + ε), algorithm 1 of Kingma and Ba 2015."""
     t, lr = trainer["t"] + 1, trainer["lr"]
     a, b = 1 - 0.9**t, 1 - 0.999**t  # m / a is m̂, v / b is v̂
     m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, trainer["m"], grads)
@@ -132,7 +132,8 @@ def update_D(X, Z, net_D, net_G, loss, trainer_D):
     real, fake = random.split(random.fold_in(random.key(1), trainer_D["t"]))  # another every step
 
     def loss_of(net_D):
-        return (loss(D(net_D, X, real), 1) + loss(D(net_D, fake_X, fake), 0)) / 2
+        real_Y, fake_Y = D(net_D, X, real), D(net_D, fake_X, fake)
+        return (loss(real_Y, 1) + loss(fake_Y, 0)) / 2
 
     loss_D, grads = jax.value_and_grad(loss_of)(net_D)
     return loss_D, *adam(net_D, grads, trainer_D)  # nothing changes: D and its trainer are new ones

@@ -141,8 +141,8 @@ BREAKS = {
         ("dcgan_nyu", "var * N / (N - 1)", "var"),
         ("dcgan_nyu", "(new_D, net_G)\n", "(net_D, net_G)\n"),
         ("dcgan", "0.5 * m + 0.5 * g", "0.9 * m + 0.1 * g"),
-        ("ebgan", "jax.nn.relu(1 - loss(fake, fake_X))", "jax.nn.relu(loss(fake, fake_X) - 1)"),
-        ("ebgan", "loss(copy, fake_X).mean()", "loss(copy, jax.lax.stop_gradient(fake_X)).mean()"),
+        ("ebgan", "jax.nn.relu(1 - loss(fake_Y, fake_X))", "jax.nn.relu(loss(fake_Y, fake_X) - 1)"),
+        ("ebgan", "(fake_Y, fake_X).mean(), (", "(fake_Y, lax.stop_gradient(fake_X)).mean(), ("),
     ],
 }
 BROKEN = [(f"{page}_{fw}", *words) for fw in TOLD for page, *words in BREAKS.get(fw, ())]
