@@ -19,7 +19,7 @@ import numpy as np
 
 from ganref.backend import BACKENDS
 from ganref.spec import Network
-from ganref.spec.layers import Flatten, Reshape
+from ganref.spec.layers import ConvTranspose, Flatten, Reshape
 from ganref.spec.schema import Norm
 
 Weights = dict[str, np.ndarray]
@@ -384,7 +384,22 @@ class JAX(NumPy):
         layer, name = variable
         return np.array(layer[name])
 
-    own = TensorFlow.own
+    def own(self, network: Network, weights: Weights, back: bool = False) -> Weights:
+        """As in TensorFlow, but a transposed convolution is an ordinary one of a wider image: its
+        kernel is upside down, and what it takes stands before what it gives."""
+
+        def turned(weights: Weights) -> Weights:
+            kinds = {name: network.layers[int(name.split(".")[1])] for name in weights}
+            return {
+                name: array[::-1, ::-1].swapaxes(2, 3)
+                if array.ndim == 4 and isinstance(kinds[name], ConvTranspose)
+                else array
+                for name, array in weights.items()
+            }
+
+        if back:
+            return TensorFlow.own(self, network, turned(weights), back)
+        return turned(TensorFlow.own(self, network, weights))
 
 
 DRIVERS = {"numpy": NumPy, "torch": Torch, "tf": TensorFlow, "mxnet": MXNet, "jax": JAX}

@@ -15,7 +15,7 @@ from jax import lax, random
 from sklearn.datasets import load_digits
 
 keys = map(random.key, range(2**31))  # for every draw another
-AXES = "NHWC", "HWIO", "NHWC"  # channels come last; JAX's own order is NCHW
+conv = partial(lax.conv_general_dilated, dimension_numbers=("NHWC", "HWIO", "NHWC"))  # not NCHW
 
 # %% [markdown]
 # ## Data
@@ -38,10 +38,10 @@ def load_data(batch_size=128):
 
 
 # %%
-def layer(W, b, m=0):
-    """Weights of that shape, b biases and, where it is normalised, what normalises m channels."""
+def layer(*W, m=0):
+    """Weights (..., in, out), biases and, where there are any, what normalises m channels."""
     norm = {"scale": jnp.ones(m), "shift": jnp.zeros(m), "mean": jnp.zeros(m), "var": jnp.ones(m)}
-    return {"W": jnp.zeros(W), "b": jnp.zeros(b)} | (norm if m else {})
+    return {"W": jnp.zeros(W), "b": jnp.zeros(W[-1])} | (norm if m else {})
 
 
 def norm(p, x, slope, training):
@@ -54,16 +54,15 @@ def norm(p, x, slope, training):
 
 
 def up(p, x):
-    """(B, h, w, n) → (B, 2h, 2w, m); a kernel is (h, w, out, in) here."""
-    return lax.conv_transpose(x, p["W"], (2, 2), "SAME", transpose_kernel=True) + p["b"]
+    """(B, h, w, n) → (B, 2h, 2w, m), zeros between pixels; lax.conv_transpose is slow on CPUs."""
+    x = jnp.zeros((len(x), 2 * x.shape[1], 2 * x.shape[2], x.shape[3])).at[:, ::2, ::2].set(x)
+    return conv(x, p["W"], (1, 1), [(3, 1)] * 2) + p["b"]
 
 
 def generator(n=64):
     """The weights of G, layer by layer."""
-    return [
-        layer((100, 128 * n), 128 * n, 8 * n), layer((5, 5, 4 * n, 8 * n), 4 * n, 4 * n),
-        layer((5, 5, 2 * n, 4 * n), 2 * n, 2 * n), layer((5, 5, 1, 2 * n), 1),
-    ]  # fmt: skip
+    hidden = layer(5, 5, 8 * n, 4 * n, m=4 * n), layer(5, 5, 4 * n, 2 * n, m=2 * n)
+    return [layer(100, 128 * n, m=8 * n), *hidden, layer(5, 5, 2 * n, 1)]
 
 
 def G(net, x, training=True):
@@ -84,16 +83,14 @@ def G(net, x, training=True):
 
 # %%
 def down(p, x):
-    """(B, h, w, n) → (B, h/2, w/2, m); a kernel is (h, w, in, out) here."""
-    return lax.conv_general_dilated(x, p["W"], (2, 2), "SAME", dimension_numbers=AXES) + p["b"]
+    """(B, h, w, n) → (B, h/2, w/2, m)."""
+    return conv(x, p["W"], (2, 2), [(1, 2)] * 2) + p["b"]
 
 
 def discriminator(n=64):
     """The weights of D, layer by layer."""
-    return [
-        layer((5, 5, 1, n), n), layer((5, 5, n, 2 * n), 2 * n, 2 * n),
-        layer((5, 5, 2 * n, 4 * n), 4 * n, 4 * n), layer((64 * n, 1), 1),
-    ]  # fmt: skip
+    hidden = layer(5, 5, n, 2 * n, m=2 * n), layer(5, 5, 2 * n, 4 * n, m=4 * n)
+    return [layer(5, 5, 1, n), *hidden, layer(64 * n, 1)]
 
 
 def D(net, x, training=True):

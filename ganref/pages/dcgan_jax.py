@@ -16,7 +16,7 @@ from jax import lax, random
 from sklearn.datasets import load_digits
 
 keys = map(random.key, range(2**31))  # for every draw another
-AXES = "NHWC", "HWIO", "NHWC"  # channels come last; JAX's own order is NCHW
+conv = partial(lax.conv_general_dilated, dimension_numbers=("NHWC", "HWIO", "NHWC"))  # not NCHW
 
 # %% [markdown]
 # ## Data
@@ -39,10 +39,10 @@ def load_data(batch_size=256):
 
 
 # %%
-def layer(W, m):
-    """A kernel of that shape, and what normalises m channels."""
-    one, zero = jnp.ones(m), jnp.zeros(m)
-    return {"W": jnp.zeros(W), "scale": one, "shift": zero, "mean": zero, "var": one}
+def layer(n, m):
+    """A kernel (h, w, in, out) from n channels to m, and what normalises these."""
+    W, one, zero = jnp.zeros((4, 4, n, m)), jnp.ones(m), jnp.zeros(m)
+    return {"W": W, "scale": one, "shift": zero, "mean": zero, "var": one}
 
 
 def norm(p, x, slope, training):
@@ -54,21 +54,22 @@ def norm(p, x, slope, training):
     return jax.nn.leaky_relu(x, slope), p | new
 
 
-def up(p, x, padding="SAME"):
-    """(B, h, w, n) → (B, 2h, 2w, m); a number as padding would be one of the input."""
-    return lax.conv_transpose(x, p["W"], (2, 2), padding, transpose_kernel=True)
+def up(p, x, pads=(2, 1)):
+    """(B, h, w, n) → (B, 2h, 2w, m), zeros between pixels; lax.conv_transpose is slow on CPUs."""
+    x = jnp.zeros((len(x), 2 * x.shape[1], 2 * x.shape[2], x.shape[3])).at[:, ::2, ::2].set(x)
+    return conv(x, p["W"], (1, 1), [pads] * 2)
 
 
 def generator(n=64):
-    """The kernels (h, w, out, in) of G, and what normalises each but the last."""
+    """The kernels of G, and what normalises each but the last."""
     sizes = (100, 8 * n), (8 * n, 4 * n), (4 * n, 2 * n), (2 * n, n)
-    return [*(layer((4, 4, m, k), m) for k, m in sizes), {"W": jnp.zeros((4, 4, 3, n))}]
+    return [*(layer(k, m) for k, m in sizes), {"W": jnp.zeros((4, 4, n, 3))}]
 
 
 def G(net, x, training=True):
     """Z (B, 1, 1, 100) → images (B, 64, 64, 3), and G with new statistics."""
     p1, p2, p3, p4, p5 = net
-    x, p1 = norm(p1, up(p1, x, "VALID"), 0, training)  # (B, 4, 4, 512)
+    x, p1 = norm(p1, up(p1, x, (3, 2)), 0, training)  # (B, 4, 4, 512)
     x, p2 = norm(p2, up(p2, x), 0, training)  # (B, 8, 8, 256)
     x, p3 = norm(p3, up(p3, x), 0, training)  # (B, 16, 16, 128)
     x, p4 = norm(p4, up(p4, x), 0, training)  # (B, 32, 32, 64)
@@ -84,13 +85,13 @@ def G(net, x, training=True):
 # %%
 def down(p, x, pad=1):
     """(B, h, w, n) → (B, h/2, w/2, m)."""
-    return lax.conv_general_dilated(x, p["W"], (2, 2), [(pad, pad)] * 2, dimension_numbers=AXES)
+    return conv(x, p["W"], (2, 2), [(pad, pad)] * 2)
 
 
 def discriminator(n=64):
-    """The kernels (h, w, in, out) of D, and what normalises each but the last."""
+    """The kernels of D, and what normalises each but the last."""
     sizes = (3, n), (n, 2 * n), (2 * n, 4 * n), (4 * n, 8 * n)
-    return [*(layer((4, 4, k, m), m) for k, m in sizes), {"W": jnp.zeros((4, 4, 8 * n, 1))}]
+    return [*(layer(k, m) for k, m in sizes), {"W": jnp.zeros((4, 4, 8 * n, 1))}]
 
 
 def D(net, x, training=True):

@@ -135,7 +135,7 @@ BREAKS = {
         ("mlp", "return loss_D, *adam(net_D, grads, trainer_D)", "return loss_D, net_D, trainer_D"),
         ("mlp", "0.7, x.shape) / 0.7", "0.7, x.shape)"),
         ("dcgan32", "loss(real_Y, 0.9)", "loss(real_Y, 1)"),
-        ("dcgan32", '"SAME", dimension', "[(2, 1)] * 2, dimension"),
+        ("dcgan32", "[(1, 2)] * 2", "[(2, 1)] * 2"),
         # Nothing but running statistics can tell these.
         ("dcgan_nyu", '0.9 * p["mean"] + 0.1 * mean', '0.1 * p["mean"] + 0.9 * mean'),
         ("dcgan_nyu", "var * N / (N - 1)", "var"),
