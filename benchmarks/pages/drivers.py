@@ -312,9 +312,9 @@ class JAX(NumPy):
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        # Its name until JAX 0.8, and its name from then on; the process' own switch stays as it is.
-        experimental = importlib.import_module("jax.experimental")
-        enable_x64 = getattr(self.jax, "enable_x64", None) or experimental.enable_x64
+        # Where it is in newer releases, or else in older; the process' own switch stays as it is.
+        newer = hasattr(self.jax, "enable_x64")
+        enable_x64 = importlib.import_module("jax" if newer else "jax.experimental").enable_x64
         kind, _, number = self.device.partition(":")
         with ExitStack() as stack:
             stack.enter_context(enable_x64(self.dtype == "float64"))
