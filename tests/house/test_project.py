@@ -152,3 +152,9 @@ def test_nobody_imports_a_conftest() -> None:
     """Two folders have one, and which of them is meant depends on which came first."""
     wanted = re.compile(r"^\s*(from|import) conftest\b", re.MULTILINE)
     assert not [path for path in (ROOT / "tests").rglob("*.py") if wanted.search(path.read_text())]
+
+
+def test_no_two_tests_have_one_name() -> None:
+    """A process that has loaded the first of them cannot load the second."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+    assert len(names) == len(set(names))
