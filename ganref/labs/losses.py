@@ -23,7 +23,7 @@ from ..draws import batches, rng
 from ..output.canvas import BLUE, GREY, ORANGE
 from ..spec import Adam, Recipe
 from ..spec.losses import BinaryCrossEntropy, Hinge, LeastSquares, Wasserstein, WassersteinGP
-from . import Setup, collapse, figure, fresh_state, gradient_norm, save, times
+from . import Setup, collapse, figure, fresh_state, gradient_norm, save, vanishing
 
 SEEDS, STEPS, HELD = 10, 3000, 300
 QUICK = {"seeds": 3, "steps": 1500}
@@ -32,7 +32,7 @@ GIVEN_UP = (
     " losses that differ by a mode is better."
 )
 SAMPLES, MODES = collapse.SAMPLES, collapse.MODES
-FELL = 100.0  # what counts as a gradient that is gone, as in the lab `vanishing`
+FELL = vanishing.FALL  # what counts as a gradient that is gone
 
 
 def recipes() -> dict[str, Recipe]:
@@ -99,7 +99,7 @@ def _fall(gan: Any, source: batches.Source, held: int) -> float | None:
             batch = source.draw(range(step, step + 1))
             masks = {name: mask[0] for name, mask in batch.masks.items()}
             gan.update_D(batch.X[0], batch.Z[0], masks=masks)
-    return norms[0] / norms[1] if norms[1] else None
+    return vanishing.ratio(*norms)
 
 
 def _train(gan: Any, source: batches.Source, steps: int, bar: Any) -> float:
@@ -150,12 +150,6 @@ def summary(arms: dict[str, Any]) -> dict[str, Any]:
     return {"summary": rows, "best": best, "starved": starved}
 
 
-def _falls(row: dict[str, Any]) -> str:
-    if row["fall"] is None:
-        return "fell to exactly 0"
-    return f"fell {times(row['fall'])}" if row["fall"] >= 1 else f"grew {times(1 / row['fall'])}"
-
-
 def _error(value: float | None) -> str:
     return "" if value is None else f" ± {value:.1f}"
 
@@ -163,9 +157,10 @@ def _error(value: float | None) -> str:
 def finding(figures: dict[str, Any]) -> str:
     """What the figures say."""
     rows, seeds = figures["summary"], len(figures["seeds"])
+    fates = (f"{vanishing.fell(row['fall'])} under {name}" for name, row in rows.items())
     parts = [
         f"With G held, over {figures['held']} updates of D, its gradient (geometric means over"
-        f" {seeds} seeds) " + ", ".join(f"{_falls(row)} under {name}" for name, row in rows.items())
+        f" {seeds} seeds) " + ", ".join(fates)
     ]
     starved = figures["starved"]
     alone = " alone" if len(starved) == 1 else ""

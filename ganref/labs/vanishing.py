@@ -96,7 +96,7 @@ def _look(gans: dict[str, GAN], X: np.ndarray, Z: np.ndarray) -> dict[str, float
 def summary(curves: dict[str, list[float]]) -> dict[str, Any]:
     """How far each gradient fell, from before the first update of D to the last look."""
     ends = {name: (curve[0], curve[-1]) for name, curve in curves.items()}
-    falls = {name: _ratio(*ends[name]) for name in NAMES}
+    falls = {name: ratio(*ends[name]) for name in NAMES}
     starved = falls["minimax"] is None or falls["minimax"] >= FALL
     parted = _parted(ends["minimax"], ends["non_saturating"])
     return {
@@ -108,37 +108,40 @@ def summary(curves: dict[str, list[float]]) -> dict[str, Any]:
     }
 
 
-def _ratio(above: float, below: float) -> float | None:
-    """None where there is nothing left to divide by: JSON has no infinity."""
+def ratio(above: float, below: float) -> float | None:
+    """How many times the one is the other; None where there is nothing left to divide by: JSON has
+    no infinity."""
     return above / below if below else None
 
 
 def _parted(a: tuple[float, float], b: tuple[float, float]) -> float | None:
     """How many times further the first fell, between its first value and its last, than the
     second."""
-    return _ratio(a[0] * b[1], a[1] * b[0])
+    return ratio(a[0] * b[1], a[1] * b[0])
 
 
-def _fell(name: str, fall: float | None) -> str:
+def fell(fall: float | None) -> str:
+    """A gradient's fall, as `ratio` has it, in words."""
     if fall is None:
-        return f"under the {NAMES[name]} loss it fell to exactly 0"
+        return "fell to exactly 0"
     if fall >= 1:
-        return f"under the {NAMES[name]} loss it fell {times(fall)}"
-    return f"under the {NAMES[name]} loss it grew {times(1 / fall) if fall else 'from nothing'}"
+        return f"fell {times(fall)}"
+    return f"grew {times(1 / fall) if fall else 'from nothing'}"
 
 
-def _far(ratio: float | None) -> str:
-    return "without bound" if ratio is None else times(ratio)
+def _far(parted: float | None) -> str:
+    return "without bound" if parted is None else times(parted)
 
 
 def finding(figures: dict[str, Any]) -> str:
     """What the figures say."""
     curves, falls = figures["curves"], figures["falls"]
+    fates = (f"under the {NAMES[name]} loss it {fell(fall)}" for name, fall in falls.items())
     parts = [
         f"With G held, {figures['steps']:,} updates of D took D(G(z)) from"
         f" {curves['D_G_z'][0]:.2g} to {curves['D_G_z'][-1]:.2g} and D(x) to"
         f" {curves['D_x'][-1]:.4f}. G's gradient changed with it:"
-        f" {', '.join(_fell(name, fall) for name, fall in falls.items())}."
+        f" {', '.join(fates)}."
     ]
     if figures["holds"]:
         parts.append(

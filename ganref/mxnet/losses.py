@@ -58,6 +58,10 @@ def excess(g: Tensor, norm: float) -> Tensor:
     return (_lengths(g) - norm) ** 2 if norm else g * g
 
 
+CRITIC = Terms(
+    D=lambda loss, real, fake: fake - real,
+    G=lambda loss, fake: -fake,
+)
 LOSSES: dict[type[Loss], Terms] = {
     BinaryCrossEntropy: Terms(
         D=lambda loss, real, fake: bce(real, loss.real_label) + bce(fake, 0),
@@ -76,14 +80,8 @@ LOSSES: dict[type[Loss], Terms] = {
         D=lambda loss, real, fake: npx.relu(1 - real) + npx.relu(1 + fake),
         G=lambda loss, fake: -fake,
     ),
-    Wasserstein: Terms(
-        D=lambda loss, real, fake: fake - real,
-        G=lambda loss, fake: -fake,
-    ),
-    WassersteinGP: Terms(
-        D=lambda loss, real, fake: fake - real,
-        G=lambda loss, fake: -fake,
-    ),
+    Wasserstein: CRITIC,
+    WassersteinGP: CRITIC,
 }
 
 
@@ -95,6 +93,10 @@ class Slopes(NamedTuple):
     G: Callable[[Any, Symbol], Symbol]
 
 
+CRITIC_SLOPES = Slopes(
+    D=lambda loss, out, is_real: 1 - 2 * is_real,
+    G=lambda loss, out: -S.ones_like(out),
+)
 SLOPES: dict[type[Loss], Slopes] = {
     BinaryCrossEntropy: Slopes(
         D=lambda loss, out, is_real: S.sigmoid(out) - loss.real_label * is_real,
@@ -112,14 +114,8 @@ SLOPES: dict[type[Loss], Slopes] = {
         D=lambda loss, out, is_real: (1 - is_real) * (out > -1) - is_real * (out < 1),
         G=lambda loss, out: -S.ones_like(out),
     ),
-    Wasserstein: Slopes(
-        D=lambda loss, out, is_real: 1 - 2 * is_real,
-        G=lambda loss, out: -S.ones_like(out),
-    ),
-    WassersteinGP: Slopes(
-        D=lambda loss, out, is_real: 1 - 2 * is_real,
-        G=lambda loss, out: -S.ones_like(out),
-    ),
+    Wasserstein: CRITIC_SLOPES,
+    WassersteinGP: CRITIC_SLOPES,
 }
 
 

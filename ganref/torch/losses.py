@@ -56,6 +56,10 @@ def excess(g: Tensor, norm: float) -> Tensor:
     return ((squares + none).sqrt() * ~none - norm) ** 2
 
 
+CRITIC = Terms(
+    D=lambda loss, real, fake: fake - real,
+    G=lambda loss, fake: -fake,
+)
 LOSSES: dict[type[Loss], Terms] = {
     BinaryCrossEntropy: Terms(
         D=lambda loss, real, fake: bce(real, loss.real_label) + bce(fake, 0),
@@ -74,14 +78,8 @@ LOSSES: dict[type[Loss], Terms] = {
         D=lambda loss, real, fake: F.relu(1 - real) + F.relu(1 + fake),
         G=lambda loss, fake: -fake,
     ),
-    Wasserstein: Terms(
-        D=lambda loss, real, fake: fake - real,
-        G=lambda loss, fake: -fake,
-    ),
-    WassersteinGP: Terms(
-        D=lambda loss, real, fake: fake - real,
-        G=lambda loss, fake: -fake,
-    ),
+    Wasserstein: CRITIC,
+    WassersteinGP: CRITIC,
 }
 
 
