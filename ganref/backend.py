@@ -188,6 +188,7 @@ BACKENDS: dict[str, Entry] = {
     "torch": Entry("ganref.torch", "torch", "torch"),
     "tf": Entry("ganref.tf", "tensorflow", "tf", Releases((3, 13))),
     "mxnet": Entry("ganref.mxnet", "mxnet", "mxnet", Releases((3, 12), "x86_64", numpy=1)),
+    "jax": Entry("ganref.jax", "jax", "jax"),
 }
 
 

@@ -30,6 +30,14 @@ def value_and_gradients(
             tape.watch(inputs)
             value = function(*inputs)
         return float(value), [g.numpy() for g in tape.gradient(value, inputs)]
+    if framework == "jax":
+        import jax
+
+        wide = importlib.import_module("ganref.jax.framework").wide
+        with wide(jax.devices("cpu")[0]):
+            inputs = [jax.numpy.asarray(a) for a in arrays]
+            value, grads = jax.value_and_grad(function, tuple(range(len(inputs))))(*inputs)
+        return float(value), [np.asarray(g) for g in grads]
     mx = importlib.import_module("ganref.mxnet.framework").mx
     inputs = [mx.np.array(a, dtype=a.dtype) for a in arrays]
     for array in inputs:

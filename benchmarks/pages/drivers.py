@@ -7,6 +7,7 @@ dropout's masks; its networks are made in float64 because that is made the frame
 from __future__ import annotations
 
 import importlib
+import inspect
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,7 +19,7 @@ import numpy as np
 
 from ganref.backend import BACKENDS
 from ganref.spec import Network
-from ganref.spec.layers import Flatten, Reshape
+from ganref.spec.layers import ConvTranspose, Flatten, Reshape
 from ganref.spec.schema import Norm
 
 Weights = dict[str, np.ndarray]
@@ -59,6 +60,14 @@ class NumPy:
     def trainer(self, page: ModuleType) -> tuple[Any, str]:
         """What the page makes an optimiser with: whose, and its name."""
         return page, "new_trainer"
+
+    def train(self, page: ModuleType, net_D: Any, net_G: Any, data: Any, rates: Any) -> Any:
+        """The page's own loop, once through the data: both losses of every step."""
+        return page.train(net_D, net_G, data, 1, **rates)
+
+    def generate(self, page: ModuleType, net_G: Any, Z: Any) -> Any:
+        """What the page's G makes of Z."""
+        return net_G(Z)
 
     def dropping(self) -> Any:
         """A context in which dropout keeps what `lay` has said."""
@@ -291,7 +300,109 @@ class MXNet(NumPy):
         return variable.data().asnumpy()
 
 
-DRIVERS = {"numpy": NumPy, "torch": Torch, "tf": TensorFlow, "mxnet": MXNet}
+class JAX(NumPy):
+    """A page's own trees of arrays. Nobody can change an array, so updates return new ones, which
+    take the place of those that are held here. Channels come last, as in TensorFlow."""
+
+    order = ("W", "b", "scale", "shift", "mean", "var")  # what a layer has, as the spec has it
+
+    def load(self) -> None:
+        self.jax = importlib.import_module("jax")
+        self.kept: list[np.ndarray] = []
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        # Where it is in newer releases, or else in older; the process' own switch stays as it is.
+        newer = hasattr(self.jax, "enable_x64")
+        enable_x64 = importlib.import_module("jax" if newer else "jax.experimental").enable_x64
+        kind, _, number = self.device.partition(":")
+        with ExitStack() as stack:
+            stack.enter_context(enable_x64(self.dtype == "float64"))
+            device = self.jax.devices(kind)[int(number or 0)]
+            stack.enter_context(self.jax.default_device(device))
+            stack.enter_context(self.jax.disable_jit(self.eager))
+            yield
+
+    def tensor(self, array: np.ndarray) -> Any:
+        array = array.astype(self.dtype)
+        return self.jax.numpy.array(np.moveaxis(array, -3, -1) if array.ndim == 4 else array)
+
+    def array(self, tensor: Any) -> np.ndarray:
+        return np.moveaxis(np.array(tensor), -1, 1) if tensor.ndim == 4 else np.array(tensor)
+
+    def noise(self, page: ModuleType, draw: Callable[..., Any]) -> Any:
+        return mock.patch.object(self.jax.random, "normal", draw)
+
+    def train(self, page: ModuleType, net_D: Any, net_G: Any, data: Any, rates: Any) -> Any:
+        """Both losses of every step; the networks and optimisers that were given are then what the
+        page has made of them."""
+
+        def remembering(name: str, passes: tuple[int, ...]) -> Any:
+            update = getattr(page, name)
+
+            def updated(*args: Any) -> Any:
+                self.turns = itertools.product(passes, range(len(self.kept)))
+                *new, trainer = update(*args)
+                args[-1].update(trainer)
+                return *new, args[-1]
+
+            return mock.patch.object(page, name, updated)
+
+        with remembering("update_D", (0, 1)), remembering("update_G", (2,)):
+            losses, *nets = page.train(net_D, net_G, data, 1, **rates)
+        for old, new in zip((net_D, net_G), nets, strict=True):
+            for (layer, name), (made, _) in zip(*map(self.variables, (old, new)), strict=True):
+                layer[name] = made[name]
+        return losses
+
+    def generate(self, page: ModuleType, net_G: Any, Z: Any) -> Any:
+        normalised = "training" in inspect.signature(page.G).parameters
+        return page.G(net_G, Z, training=False)[0] if normalised else page.G(net_G, Z)
+
+    def dropping(self) -> Any:
+        def bernoulli(key: Any, p: float, shape: tuple[int, ...]) -> Any:
+            # A compiled update asks once for each pass where masks are, and every time for them.
+            i, layer = next(self.turns)
+            kind = self.jax.ShapeDtypeStruct(shape, bool)
+            return self.jax.pure_callback(lambda: self.kept[layer][i], kind)
+
+        return mock.patch.object(self.jax.random, "bernoulli", bernoulli)
+
+    def lay(self, net_D: Any, masks: list[np.ndarray]) -> None:
+        self.kept = [mask.astype(bool) for mask in masks]
+
+    def variables(self, net: Any) -> list[Any]:
+        layers = net if isinstance(net, list) else [net]
+        return [(layer, name) for layer in layers for name in self.order if name in layer]
+
+    def write(self, variable: Any, array: np.ndarray) -> None:
+        layer, name = variable
+        assert layer[name].shape == array.shape, name
+        layer[name] = self.jax.numpy.array(array.astype(self.dtype))
+
+    def read(self, variable: Any) -> np.ndarray:
+        layer, name = variable
+        return np.array(layer[name])
+
+    def own(self, network: Network, weights: Weights, back: bool = False) -> Weights:
+        """As in TensorFlow, but a transposed convolution is an ordinary one of a wider image: its
+        kernel is upside down, and what it takes stands before what it gives."""
+
+        def turned(weights: Weights) -> Weights:
+            kinds = {name: network.layers[int(name.split(".")[1])] for name in weights}
+            return {
+                name: array[::-1, ::-1].swapaxes(2, 3)
+                if array.ndim == 4 and isinstance(kinds[name], ConvTranspose)
+                else array
+                for name, array in weights.items()
+            }
+
+        if back:
+            return TensorFlow.own(self, network, turned(weights), back)
+        return turned(TensorFlow.own(self, network, weights))
+
+
+DRIVERS = {"numpy": NumPy, "torch": Torch, "tf": TensorFlow, "mxnet": MXNet, "jax": JAX}
 assert set(DRIVERS) <= set(BACKENDS)
 
 

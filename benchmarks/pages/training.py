@@ -67,14 +67,15 @@ class PageGAN:
             make = self._remembered(getattr(owner, name))
             stack.enter_context(mock.patch.object(owner, name, make))
             stack.enter_context(driver.dropping() if given else contextlib.nullcontext())
-            losses = self.page.train(self.net_D, self.net_G, batches(), 1, **self.rates)
+            losses = driver.train(self.page, self.net_D, self.net_G, batches(), self.rates)
         loss_D, loss_G = np.array(losses, driver.dtype).T
         return loss_D, loss_G
 
     def generate(self, Z: np.ndarray) -> np.ndarray:
         """What G makes of Z (B, *latent), in the mode that the page left it in: (B, *data)."""
         with self.driver.running():
-            return self.driver.array(self.net_G(self.driver.tensor(Z)))
+            Z = self.driver.tensor(Z)
+            return self.driver.array(self.driver.generate(self.page, self.net_G, Z))
 
     def weights(self) -> Weights:
         """All weights and running statistics, in the spec's layout."""

@@ -19,10 +19,10 @@ from .tables import plain
 LINES = {
     "noise": ("train", r"\bZ = "),
     "fake": ("update_D", r"fake_X = |net_G, Z"),
-    "loss_D": ("update_D", r"real_Y|loss_D = |real_loss"),
-    "gradient": ("update_D", r"backward\(|tape\.gradient"),
+    "loss_D": ("update_D", r"(real|fake)_Y|loss_D = |real_loss"),
+    "gradient": ("update_D", r"backward\(|tape\.gradient|value_and_grad"),
     "adam": ("update_D", r"trainer_D\.(step|apply)|adam\(net_D"),
-    "loss_G": ("update_G", r"fake_Y|loss_G, |loss_G = "),
+    "loss_G": ("update_G", r"fake_Y|(?<!return )loss_G, |loss_G = "),
 }
 
 

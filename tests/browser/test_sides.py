@@ -44,7 +44,7 @@ def _code(name: str) -> list[str]:
     return [line.strip() for p in parts for line in p.split("\n# %%")[0].strip().splitlines()]
 
 
-@pytest.mark.parametrize("left, right", [("torch", "tf"), ("mxnet", "numpy"), ("tf", "mxnet")])
+@pytest.mark.parametrize("left, right", [("torch", "tf"), ("mxnet", "numpy"), ("jax", "mxnet")])
 def test_both_columns_are_the_tested_files(browser: Any, site: Path, left: str, right: str) -> None:
     _open(browser, site, f"?left={left}&right={right}")
     found = _sides(browser)

@@ -200,7 +200,7 @@ def test_images_are_read_as_the_run_read_them(
         (["text.json"], "not a whole safetensors file"),
         (["toy", "--num", "0"], "must be from 1 to"),
         (["toy", "--num", "many"], "is no whole number"),
-        (["toy", "--backend", "jax"], "numpy, torch"),
+        (["toy", "--backend", "theano"], "numpy, torch"),
         (["toy", "--data", "nothing"], "no data 'nothing'"),
         (["toy", "--seed", "-1"], "seed"),
         (["toy", "--ema"], "--ema 0.999"),

@@ -61,7 +61,7 @@ def test_a_backend_trains_quietly(framework: str, tmp_path: Path) -> None:
 
 BAD = {
     "--recipe wgan": "gaussian, dcgan",
-    "--backend jax": "numpy, torch, tf, mxnet",
+    "--backend theano": "numpy, torch, tf, mxnet, jax",
     "--device cuda:7": "cpu",
     "--dtype float8": "float32",
     "--tab theano": "aligned, pytorch",
@@ -178,7 +178,7 @@ def test_sample_draws_from_a_run(tmp_path: Path) -> None:
     assert sample.main([str(run), "--num", "300", "--out", str(out / "grid.png")]) == 0
     assert sample.main([str(run), "--num", "300", "--out", str(out / "points.npy")]) == 0
     assert np.load(out / "points.npy").shape == (300, 2)
-    for bad in (["--out", "x.gif"], ["--ema"], ["--backend", "jax"]):
+    for bad in (["--out", "x.gif"], ["--ema"], ["--backend", "theano"]):
         with pytest.raises(UserError):
             sample.main([str(run), *bad])
     with pytest.raises(UserError, match="not a run"):

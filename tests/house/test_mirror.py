@@ -28,6 +28,9 @@ BESIDE = {
     # operator of its new arrays stops a gradient: a block is given v, its direction, from outside.
     ("mxnet", "layers"): {"update_stats", "tangent", "direction"},
     ("mxnet", "losses"): {"Slopes", "pull"},
+    # JAX differentiates and compiles pure functions: a network is one too, of what its cells hold.
+    ("jax", "framework"): {"enable_x64", "wide"},
+    ("jax", "layers"): {"Variable", "Chain", "convolve", "outputs", "tensors", "put"},
 }
 # Lines that stand unchanged in both files of every pair, of 100 in the shorter: the rule in what
 # is the same algorithm everywhere.

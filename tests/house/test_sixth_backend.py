@@ -59,9 +59,9 @@ pairs = [{"pair": [a, b], "worst": worst} for a in names for b in names if a < b
 report = {"backends": names, "recipe": "gaussian", "dtype": "float64", "pairs": pairs, "steps": 2,
           "tab": "aligned", "teacher_forced": False, "losses": {name: loss for name in names},
           "tolerances": {kind: [1e-9, 1e-9] for kind in worst}}
-curves.comparison(Path("six.png"), report)
+curves.comparison(Path("all.png"), report)
 assert drawn == [len(names) - 1 + 2], drawn  # a line for each but NumPy, epsilon, the promise
-assert len({charts._colour(name) for name in names}) == len(names) == 6
+assert len({charts._colour(name) for name in names}) == len(names) == len(BACKENDS)
 """
 
 

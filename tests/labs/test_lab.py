@@ -345,7 +345,7 @@ def test_what_quick_gives_up_is_what_it_leaves_out() -> None:
     "args, says",
     [
         (["tunnelling"], "vanishing"),
-        (["collapse", "--backend", "jax"], "numpy, torch"),
+        (["collapse", "--backend", "theano"], "numpy, torch"),
         (["collapse", "--seed", "-1"], "seed"),
         (["collapse", "--device", "cuda:9"], "cpu"),
         (["collapse", "--dtype", "float8"], "float32"),

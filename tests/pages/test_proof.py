@@ -128,6 +128,22 @@ BREAKS = {
         ("dcgan", "BatchNorm(in_channels=m)", "BatchNorm(in_channels=m, epsilon=1e-3)"),
         ("ebgan", "npx.relu(1 - fake_Y)", "npx.relu(fake_Y - 1)"),
     ],
+    "jax": [
+        ("gaussian", "+ 1e-8)", "+ 1e-7)"),
+        ("gaussian", "jnp.sqrt(v / b) + 1e-8", "jnp.sqrt(v / b + 1e-8)"),
+        ("gaussian", "D(net_D, G(net_G, Z))", "D(net_D, jax.lax.stop_gradient(G(net_G, Z)))"),
+        ("mlp", "return loss_D, *adam(net_D, grads, trainer_D)", "return loss_D, net_D, trainer_D"),
+        ("mlp", "0.7, x.shape) / 0.7", "0.7, x.shape)"),
+        ("dcgan32", "loss(real_Y, 0.9)", "loss(real_Y, 1)"),
+        ("dcgan32", "[(1, 2)] * 2", "[(2, 1)] * 2"),
+        # Nothing but running statistics can tell these.
+        ("dcgan_nyu", '0.9 * p["mean"] + 0.1 * mean', '0.1 * p["mean"] + 0.9 * mean'),
+        ("dcgan_nyu", "var * N / (N - 1)", "var"),
+        ("dcgan_nyu", "(new_D, net_G)\n", "(net_D, net_G)\n"),
+        ("dcgan", "0.5 * m + 0.5 * g", "0.9 * m + 0.1 * g"),
+        ("ebgan", "jax.nn.relu(1 - loss(fake_Y, fake_X))", "jax.nn.relu(loss(fake_Y, fake_X) - 1)"),
+        ("ebgan", "(fake_Y, fake_X).mean(), (", "(fake_Y, lax.stop_gradient(fake_X)).mean(), ("),
+    ],
 }
 BROKEN = [(f"{page}_{fw}", *words) for fw in TOLD for page, *words in BREAKS.get(fw, ())]
 

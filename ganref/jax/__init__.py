@@ -1,0 +1,15 @@
+"""The JAX backend."""
+
+from .framework import devices, dtypes, matmul, peak_memory, set_threads, version
+from .gan import GAN, create
+
+__all__ = [
+    "GAN",
+    "create",
+    "devices",
+    "dtypes",
+    "matmul",
+    "peak_memory",
+    "set_threads",
+    "version",
+]

@@ -1,0 +1,215 @@
+"""The updates of D and G in the terms of d2l.ai's "Generative Adversarial Networks", and the step
+that makes both.
+
+Each returns the loss and the mean scores of D that the NYU Deep Learning course (week 9) logs.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ganref.spec.loss import Penalty
+from ganref.spec.schema import Recipe
+from ganref.spec.steps import of_pass, of_update, of_updates, points
+
+from . import losses
+from .framework import Gradients, Masks, Tensor, detach, stack
+from .layers import Chain, Network
+from .optim import Adam
+
+
+def gradient_D(
+    X: Tensor,
+    fake_X: Tensor,
+    net_D: Network,
+    recipe: Recipe,
+    masks: Masks,
+    update_stats: bool = True,
+) -> tuple[Any, Any, Any, Gradients]:
+    """(loss_D, D_x, D_G_z, gradients to D's weights) on real and fake examples (B, *data)."""
+
+    args = net_D.tensors(), X, detach(fake_X), masks  # the gradient ends at D's input
+    (loss_D, kept), grads = _gradient_D(*args, net_D.chain, recipe, update_stats)
+    real_Y, fake_Y, stats = kept
+    net_D.put(stats)
+    D_x, D_G_z = (losses.mean_score(recipe.loss, Y) for Y in (real_Y, fake_Y))
+    return detach(loss_D), D_x, D_G_z, grads
+
+
+def gradient_G(
+    fake_X: Tensor,
+    tape_G: Any,
+    net_D: Network,
+    net_G: Network,
+    recipe: Recipe,
+    masks: Masks,
+    update_stats: bool = True,
+) -> tuple[Any, Any, Gradients]:
+    """(loss_G, D_G_z, gradients to G's weights) for samples and the tape that led to them."""
+    args = net_D.tensors(), fake_X, tape_G, masks
+    (loss_G, (fake_Y, stats)), grads = _gradient_G(*args, net_D.chain, recipe, update_stats)
+    net_D.put(stats)
+    return detach(loss_G), losses.mean_score(recipe.loss, fake_Y), grads
+
+
+def update_D(
+    X: Tensor,
+    Z: Tensor,
+    net_D: Network,
+    net_G: Network,
+    recipe: Recipe,
+    trainer_D: Adam,
+    masks: Masks,
+    fake_X: Tensor | None = None,
+) -> tuple[Any, Any, Any]:
+    """Update the discriminator: (loss_D, D_x, D_G_z). `fake_X` spares G's forward pass."""
+    if fake_X is None:
+        fake_X = net_G.run(Z, update_stats=recipe.norm.G_in_update_D)
+    loss_D, D_x, D_G_z, grads = gradient_D(X, fake_X, net_D, recipe, masks)
+    trainer_D.step(grads, X.shape[0])
+    return loss_D, D_x, D_G_z
+
+
+def update_G(
+    Z: Tensor,
+    net_D: Network,
+    net_G: Network,
+    recipe: Recipe,
+    trainer_G: Adam,
+    masks: Masks,
+    samples: tuple[Tensor, Any] | None = None,
+) -> tuple[Any, Any]:
+    """Update the generator: (loss_G, D_G_z). `samples` (and their tape) spare a forward pass."""
+    fake_X, tape_G = samples or net_G.record(Z)
+    # D is run again on the same samples, since update_D has changed it.
+    loss_G, D_G_z, grads = gradient_G(fake_X, tape_G, net_D, net_G, recipe, masks)
+    trainer_G.step(grads, Z.shape[0])
+    return loss_G, D_G_z
+
+
+def step(
+    X: Tensor,
+    Z: Tensor,
+    Z_G: Tensor | None,
+    masks: Masks,
+    net_D: Network,
+    net_G: Network,
+    recipe: Recipe,
+    trainer_D: Adam,
+    trainer_G: Adam,
+) -> tuple[Any, Any, Any, Any, Any]:
+    """One step: a row of `Trace`, with the last updates of D and G where there are more.
+
+    G's forward pass is shared where D and G see the same Z: its weights have not changed."""
+    updates, samples = recipe.D_updates, None
+    for i in range(updates):
+        own_X, own_Z = of_update(X, i, updates), of_update(Z, i, updates)
+        if i == updates - 1 and not recipe.fresh_Z and not recipe.norm.G_in_update_D:
+            samples = net_G.record(own_Z)
+        fake_X, own = samples[0] if samples else None, of_updates(masks, i)
+        loss_D, D_x, D_G_z = update_D(own_X, own_Z, net_D, net_G, recipe, trainer_D, own, fake_X)
+    for i in range(recipe.G_updates):
+        latent = own_Z if Z_G is None else Z_G[i]
+        own = of_pass(masks, 2 * updates + i)
+        loss_G, D_G_z_after = update_G(latent, net_D, net_G, recipe, trainer_G, own, samples)
+        samples = None  # G has moved
+    return loss_D, loss_G, D_x, D_G_z, D_G_z_after
+
+
+class PlainSteps:
+    """k steps, one by one, with `why` there is nothing faster; "" if this is the fastest way."""
+
+    def __init__(self, step: Any, why: str = "") -> None:
+        self.step, self.why = step, why
+
+    def __call__(self, X: Tensor, Z: Tensor, Z_G: Tensor | None, masks: Masks) -> Tensor:
+        """k steps on X (k, B, *data) and so on: their rows (k, 5), as `Trace` has them."""
+        rows = []
+        for i in range(X.shape[0]):
+            latents = None if Z_G is None else Z_G[i]
+            rows.append(self.step(X[i], Z[i], latents, of_pass(masks, i)))
+        return stack(rows, X)
+
+
+# Functions of all that they see: equal networks and recipes are compiled once for all.
+pure = partial(jax.jit, static_argnames=("net_D", "recipe", "update_stats"))
+
+
+@pure
+def _gradient_D(
+    numbers: Any,
+    X: Tensor,
+    fake_X: Tensor,
+    masks: Masks,
+    net_D: Chain,
+    recipe: Recipe,
+    update_stats: bool,
+) -> tuple[Any, Gradients]:
+    """((loss_D, (real_Y, fake_Y, new stats)), gradients) for D's `numbers`, (trained, stats)."""
+    at = points(recipe, X, fake_X, masks)
+
+    def loss(trained: Gradients, stats: list[Tensor]) -> tuple[Tensor, Any]:
+        outputs: dict[str, Tensor] = {}
+        tapes: dict[str, Any] = {}
+
+        def forward(name: str, x: Tensor, i: int, stats: Any, update_stats: bool) -> Any:
+            own = of_pass(masks, i)
+
+            def run(x: Tensor) -> Any:
+                return net_D.apply(trained, stats, x, update_stats=update_stats, masks=own)
+
+            if name in at:
+                outputs[name], tapes[name], (_, new) = jax.vjp(run, x, has_aux=True)
+            else:
+                outputs[name], (_, new) = run(x)
+            return new
+
+        passes = [("real", X, 0), ("fake", fake_X, 1)]
+        # Only the running statistics can tell which came first.
+        for name, x, i in passes[::-1] if recipe.norm.fake_first else passes:
+            stats = forward(name, x, i, stats, update_stats)
+        real_Y, fake_Y = outputs["real"], outputs["fake"]
+        value = losses.loss_D(recipe.loss, real_Y, fake_Y)
+        # Power iterations have moved in both passes: penalties are of D as it is after them.
+        known = set() if net_D.spec.spectral else {"real", "fake"}
+        for penalty in recipe.loss.penalties:
+            if penalty.at not in known:
+                forward(penalty.at, at[penalty.at], penalty.drawn, stats, False)
+            value = value + _gradient_penalty(real_Y, tapes[penalty.at], penalty, recipe)
+        return value, (real_Y, fake_Y, stats)
+
+    return jax.value_and_grad(loss, has_aux=True)(*numbers)
+
+
+@pure
+def _gradient_G(
+    numbers: Any,
+    fake_X: Tensor,
+    tape_G: Any,
+    masks: Masks,
+    net_D: Chain,
+    recipe: Recipe,
+    update_stats: bool,
+) -> tuple[Any, Gradients]:
+    """((loss_G, (fake_Y, new stats)), gradients to G's weights) for D's `numbers`."""
+    trained, stats = numbers
+
+    def loss(x: Tensor) -> tuple[Tensor, Any]:
+        fake_Y, (codes, new) = net_D.apply(trained, stats, x, True, update_stats, masks)
+        return losses.loss_G(recipe.loss, fake_Y, codes), (fake_Y, new)
+
+    # A derivative to the samples alone: nothing here needs those to D's weights.
+    value, d_fake_X = jax.value_and_grad(loss, has_aux=True)(fake_X)
+    return value, *tape_G(d_fake_X)
+
+
+def _gradient_penalty(y: Tensor, tape_X: Any, penalty: Penalty, recipe: Recipe) -> Tensor:
+    """A penalty, weight * R[(|g| - norm)²] with g the gradient of the summed outputs to x; it has a
+    gradient to D's weights in its turn."""
+    (g,) = tape_X(jnp.ones_like(y))
+    factor = penalty.weight * recipe.loss.weight(len(y))
+    return factor * losses.excess(g, penalty.norm).sum()
