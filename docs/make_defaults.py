@@ -16,7 +16,7 @@ from ganref.spec.losses import BinaryCrossEntropy
 from ganref.spec.optimiser import Adam
 from ganref.spec.schema import Init, Norm
 
-from .probes import CONV, KERNEL, PROBES, Cells, kernel_layouts, number, scale
+from .probes import CONV, KERNEL, NONE, PROBES, Cells, kernel_layouts, number, scale
 
 PAGE = Path(__file__).with_name("defaults.md")
 
@@ -43,7 +43,7 @@ Made by `python -m docs.make_defaults`, which asks the frameworks named here: it
 constructs layers and runs them. `tests/docs/test_defaults.py` fails when this page is out of date.
 No backend relies on any of it; the column ganref is what the spec says where a recipe does not.
 What the differences do to a run stands in [deviations](deviations.md). In fans, in and out count a
-convolution's kernel area too.
+convolution's kernel area too. JAX has functions, but no layers, losses or optimisers (—).
 """
 
 
@@ -94,7 +94,9 @@ def columns(frameworks: Sequence[str]) -> dict[str, Cells]:
         framework = importlib.import_module(f"{BACKENDS[name].module}.framework")
         # Builds for other devices ("2.13.0+cpu") have the same defaults.
         heading = " / ".join(part.split("+")[0] for part in framework.version().split(" / "))
-        cells = found[heading] = {}
+        cells = found[heading] = dict.fromkeys(
+            (r for rows in SECTIONS.values() for r in rows), NONE
+        )
         for probe in PROBES[name]:
             cells |= probe(framework)
     return found

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 Cells = dict[str, str]
+NONE = "—"  # what a framework does not have
 
 # Four values of one channel: mean 1, variance 3, or 4 unbiased.
 BATCH = np.array([[0], [0], [0], [4]], np.float32)
@@ -272,10 +273,35 @@ def mxnet_layers(framework: Any) -> Cells:
     }
 
 
+def jax_functions(framework: Any) -> Cells:
+    """JAX's functions: layers, losses and optimisers it has none."""
+    jax, jnp, nn, lax = framework.jax, framework.jnp, framework.jax.nn, framework.lax
+    window = {"window_strides": (2, 2), "padding": "SAME"}
+    where = jnp.zeros((1, 1, 32, 32)).at[0, 0, 2, 2].set(1.0)
+    first = lax.conv_general_dilated(where, jnp.arange(25.0).reshape(1, 1, 5, 5), **window)[0, 0, 0]
+    before = int(first[0]) % 5 - 2  # the place in the kernel of what is 2 from the edge
+    layout = data_layout(
+        lax.conv(jnp.zeros((1, 3, 4, 5)), jnp.zeros((7, 3, 1, 1)), (1, 1), "VALID").shape
+    )
+
+    def slope(function: Callable) -> str:
+        return number(float(jax.grad(function)(0.0)))
+
+    return {
+        "padding": default(lax.conv_general_dilated, "padding"),
+        '"same", k5 s2 on 32': f"({before}, {3 - before})",
+        "data layout": layout,
+        "LeakyReLU slope": default(nn.leaky_relu.__wrapped__, "negative_slope"),
+        "derivative at 0, slope 0.2": slope(lambda x: nn.leaky_relu(x, 0.2)),
+        "derivative of ReLU at 0": slope(nn.relu),
+    }
+
+
 PROBES: dict[str, tuple[Callable[[Any], Cells], ...]] = {
     "torch": (torch_optimiser, torch_norm, torch_layers),
     "tf": (tf_optimiser, tf_norm, tf_layers),
     "mxnet": (mxnet_optimiser, mxnet_norm, mxnet_layers),
+    "jax": (jax_functions,),
 }
 
 

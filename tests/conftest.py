@@ -16,5 +16,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     given = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
     if "backend" in metafunc.fixturenames and "backend" not in given:
         metafunc.parametrize("backend", TOLD)
-    if "framework" in metafunc.fixturenames:
+    if "framework" in metafunc.fixturenames and "framework" not in given:
         metafunc.parametrize("framework", [name for name in TOLD if name != "numpy"])

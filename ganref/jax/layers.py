@@ -217,21 +217,17 @@ class Chain:
             return (error * error).mean(1), new
         return x.reshape(len(x)), new
 
-    @partial(jax.jit, static_argnames=("self", "training", "update_stats"))
-    def run(
-        self, trained: Gradients, stats: Any, x: Tensor, training: bool, update_stats: bool
-    ) -> Any:
+    @partial(jax.jit, static_argnames=("self", "training"))
+    def run(self, trained: Gradients, stats: Any, x: Tensor, training: bool) -> Any:
         """`apply`, compiled."""
-        return self.apply(trained, stats, x, training, update_stats)
+        return self.apply(trained, stats, x, training)
 
-    @partial(jax.jit, static_argnames=("self", "update_stats"))
-    def record(
-        self, trained: Gradients, stats: Any, x: Tensor, update_stats: bool, masks: Masks | None
-    ) -> Any:
+    @partial(jax.jit, static_argnames="self")
+    def record(self, trained: Gradients, stats: Any, x: Tensor, masks: Masks | None) -> Any:
         """(output, tape, (codes, new stats)), compiled."""
 
         def forward(trained: Gradients) -> tuple[Tensor, Any]:
-            return self.apply(trained, stats, x, True, update_stats, masks)
+            return self.apply(trained, stats, x, masks=masks)
 
         return jax.vjp(forward, trained, has_aux=True)
 
@@ -261,16 +257,18 @@ class Network:
 
     def run(self, x: Tensor, training: bool = True, update_stats: bool = True) -> Tensor:
         """The output for x (B, *input) alone, with nothing recorded."""
-        output, (_, stats) = self.chain.run(*self.tensors(), x, training, update_stats)
-        self.put(stats)
+        output, (_, stats) = self.chain.run(*self.tensors(), x, training)
+        if update_stats:
+            self.put(stats)
         return output
 
     def record(
         self, x: Tensor, update_stats: bool = True, masks: Masks | None = None
     ) -> tuple[Tensor, Any]:
         """(output, tape) for x (B, *input): a pass in training that can be gone back through."""
-        output, tape, (_, stats) = self.chain.record(*self.tensors(), x, update_stats, masks)
-        self.put(stats)
+        output, tape, (_, stats) = self.chain.record(*self.tensors(), x, masks)
+        if update_stats:
+            self.put(stats)
         return output, tape
 
     def named(self, tensors: Sequence[Any]) -> dict[str, Any]:

@@ -33,9 +33,12 @@ def gradient_D(
     """(loss_D, D_x, D_G_z, gradients to D's weights) on real and fake examples (B, *data)."""
 
     args = net_D.tensors(), X, detach(fake_X), masks  # the gradient ends at D's input
-    (loss_D, kept), grads = _gradient_D(*args, net_D.chain, recipe, update_stats)
+    # One function is for both, unless the second pass sees what the first has moved.
+    moving = update_stats or not net_D.spec.spectral
+    (loss_D, kept), grads = _gradient_D(*args, net_D.chain, recipe, moving)
     real_Y, fake_Y, stats = kept
-    net_D.put(stats)
+    if update_stats:
+        net_D.put(stats)
     D_x, D_G_z = (losses.mean_score(recipe.loss, Y) for Y in (real_Y, fake_Y))
     return detach(loss_D), D_x, D_G_z, grads
 
@@ -51,8 +54,9 @@ def gradient_G(
 ) -> tuple[Any, Any, Gradients]:
     """(loss_G, D_G_z, gradients to G's weights) for samples and the tape that led to them."""
     args = net_D.tensors(), fake_X, tape_G, masks
-    (loss_G, (fake_Y, stats)), grads = _gradient_G(*args, net_D.chain, recipe, update_stats)
-    net_D.put(stats)
+    (loss_G, (fake_Y, stats)), grads = _gradient_G(*args, net_D.chain, recipe)
+    if update_stats:
+        net_D.put(stats)
     return detach(loss_G), losses.mean_score(recipe.loss, fake_Y), grads
 
 
@@ -136,10 +140,7 @@ class PlainSteps:
 
 
 # Functions of all that they see: equal networks and recipes are compiled once for all.
-pure = partial(jax.jit, static_argnames=("net_D", "recipe", "update_stats"))
-
-
-@pure
+@partial(jax.jit, static_argnames=("net_D", "recipe", "update_stats"))
 def _gradient_D(
     numbers: Any,
     X: Tensor,
@@ -185,7 +186,7 @@ def _gradient_D(
     return jax.value_and_grad(loss, has_aux=True)(*numbers)
 
 
-@pure
+@partial(jax.jit, static_argnames=("net_D", "recipe"))
 def _gradient_G(
     numbers: Any,
     fake_X: Tensor,
@@ -193,13 +194,12 @@ def _gradient_G(
     masks: Masks,
     net_D: Chain,
     recipe: Recipe,
-    update_stats: bool,
 ) -> tuple[Any, Gradients]:
     """((loss_G, (fake_Y, new stats)), gradients to G's weights) for D's `numbers`."""
     trained, stats = numbers
 
     def loss(x: Tensor) -> tuple[Tensor, Any]:
-        fake_Y, (codes, new) = net_D.apply(trained, stats, x, True, update_stats, masks)
+        fake_Y, (codes, new) = net_D.apply(trained, stats, x, masks=masks)
         return losses.loss_G(recipe.loss, fake_Y, codes), (fake_Y, new)
 
     # A derivative to the samples alone: nothing here needs those to D's weights.

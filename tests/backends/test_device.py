@@ -52,6 +52,7 @@ def test_running_out_of_memory_names_the_batch(backend: str) -> None:
         ],
         "tf": lambda: [framework.tf.errors.ResourceExhaustedError(None, None, "OOM")],
         "mxnet": lambda: [framework.mx.base.MXNetError("cudaMalloc: out of memory")],
+        "jax": lambda: [framework.jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")],
     }[backend]()
     for error in errors:
         out = pytest.raises(MemoryError, match="batch of 512 on cuda:0")

@@ -114,7 +114,7 @@ if __name__ == "__main__":
         recipe = narrow(name)
         for dtype in ("float64", "float32"):
             for forced in (False, True):
-                for framework in sys.argv[1:] or ["torch", "tf", "mxnet"]:
+                for framework in sys.argv[1:] or ["torch", "tf", "mxnet", "jax"]:
                     steps = 10 if forced else {"gaussian": 125}.get(name, 50)
                     if not forced and dtype == "float32":
                         steps = 125 if name == "gaussian" else 5
