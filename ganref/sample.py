@@ -1,4 +1,7 @@
-"""python -m ganref.sample RUN_OR_CHECKPOINT: a picture of new samples, from any backend."""
+"""python -m ganref.sample RUN_OR_CHECKPOINT: a picture of new samples, from any backend.
+
+Of a conditional run it is one class, or a row of each, and a column is of the same noise.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from .output import pictures
 from .output.files import disk_errors, results_in
 from .spec import UserError
 from .spec.layers import BatchNorm
+from .training import shown
 from .training.checkpoint import Checkpoint
 
 
@@ -21,7 +25,10 @@ def parser() -> argparse.ArgumentParser:
     p = cli.Parser(prog="ganref.sample", description=__doc__)
     p.add_argument("run", type=cli.path, help="a run directory or a checkpoint file")
     p.add_argument("--backend", help=f"one of {', '.join(BACKENDS)} (default: the run's own)")
-    p.add_argument("--num", type=cli.positive(int), default=64, help="how many (default 64)")
+    p.add_argument("--num", type=cli.positive(int), help="how many (64), or of each class (8)")
+    p.add_argument(
+        "--class", dest="asked", metavar="CLASS", help="this class alone: its number, or its name"
+    )
     p.add_argument("--seed", type=cli.SEED, help="of the noise (default: the run's own)")
     p.add_argument("--out", type=cli.path, default=Path("samples.png"), help="a .png, or a .npy")
     p.add_argument("--device", default="auto")
@@ -40,6 +47,8 @@ def main(argv: list[str] | None = None) -> int:
     layers = checkpoint.recipe.generator.layers
     if args.batch_stats and not any(isinstance(layer, BatchNorm) for layer in layers):
         raise UserError("--batch-stats has no effect: no layer of G normalises")
+    if args.asked is not None:
+        args.asked = shown.class_number(args.asked, checkpoint.recipe, checkpoint.class_names)
     with results_in(args.out.parent):
         _sample(args, checkpoint)
     return 0
@@ -50,7 +59,15 @@ def _sample(args: argparse.Namespace, checkpoint: Checkpoint) -> None:
     config, gan = cli.restore(checkpoint, args.backend, args.device, args.threads)
     seed = checkpoint.seed if args.seed is None else args.seed
     how = {"batch_stats": args.batch_stats, "ema": args.ema}
-    samples = cli.generate(gan, recipe, seed, args.num, **how)
+    num, across, words = args.num or 64, None, ""
+    if recipe.conditional and args.asked is None:
+        across, words = args.num or shown.COLUMNS, f", a row for each of {recipe.classes} classes"
+        num = recipe.classes * across
+        samples = cli.generate_rows(gan, recipe, seed, across, **how)
+    else:
+        labels = np.full(num, args.asked) if recipe.conditional else None
+        samples = cli.generate(gan, recipe, seed, num, labels=labels, **how)
+        words = f" of class {_named(checkpoint, args.asked)}" if recipe.conditional else ""
     if args.out.suffix == ".npy":
         with disk_errors(args.out):
             np.save(args.out, samples)
@@ -58,11 +75,16 @@ def _sample(args: argparse.Namespace, checkpoint: Checkpoint) -> None:
         real = None
         if samples.ndim == 2 and checkpoint.data in data.DATASETS:
             real = data.load(checkpoint.data, recipe, checkpoint.seed).array[:1000]
-        pictures.picture(args.out, samples, real)
+        pictures.picture(args.out, samples, real, across)
     print(
-        f"{args.num} samples of {recipe.name} at step {checkpoint.step:,} "
+        f"{num} samples of {recipe.name}{words} at step {checkpoint.step:,} "
         f"on {config.backend}: {args.out}"
     )
+
+
+def _named(checkpoint: Checkpoint, number: int) -> str:
+    names = checkpoint.class_names
+    return f"{number} ({names[number]})" if names else str(number)
 
 
 if __name__ == "__main__":

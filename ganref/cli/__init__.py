@@ -12,7 +12,16 @@ from .main import (
     shows_bar,
 )
 from .options import DEFINING, build_recipe, reading, reading_options, recipe_options
-from .runs import check_changes, data_of, generate, new_run, restore, resumed_run, trained
+from .runs import (
+    check_changes,
+    data_of,
+    generate,
+    generate_rows,
+    new_run,
+    restore,
+    resumed_run,
+    trained,
+)
 from .start import check_memory, create, machine, pick_device, prepare_threads, versions
 
 __all__ = [
@@ -27,6 +36,7 @@ __all__ = [
     "create",
     "data_of",
     "generate",
+    "generate_rows",
     "machine",
     "new_run",
     "path",

@@ -14,7 +14,9 @@ from ..backend import GAN, check_backend
 from ..draws import rng
 from ..output.files import LOG
 from ..spec import Recipe, UserError
+from ..spec.labels import with_labels
 from ..spec.precision import storage
+from ..training import shown
 from ..training.checkpoint import Checkpoint, find, load_latest
 from ..training.log import Log
 from ..training.run import Config, RunDirectory
@@ -45,6 +47,7 @@ def new_run(args: dict[str, Any]) -> tuple[Config, data.Dataset]:
         compile=args.get("compile", "auto"),
         steps=steps,
         planned_steps=steps,
+        class_names=dataset.classes if built.conditional else (),
         **extra,
     )
     return config, dataset
@@ -142,17 +145,32 @@ def restore(
 
 
 def generate(
-    gan: GAN, recipe: Recipe, seed: int, num: int, stream: int = rng.PICTURES, **how: bool
+    gan: GAN,
+    recipe: Recipe,
+    seed: int,
+    num: int,
+    stream: int = rng.PICTURES,
+    labels: np.ndarray | None = None,
+    **how: bool,
 ) -> np.ndarray:
     """`num` samples (num, *data) from the noise of that seed, the same on every backend: each
-    256 of them are a step of the stream."""
+    256 of them are a step of the stream. `labels` (num,) are the classes of a conditional recipe's.
+    """
     noise = rng.Stream(seed, stream)
     parts = []
     for i in range(-(-num // BATCH)):
         count = min(BATCH, num - i * BATCH)
         Z = rng.latent(recipe, noise, range(i, i + 1), (BATCH,))[0][:count]
-        parts.append(gan.generate(Z, **how))
+        own = None if labels is None else labels[i * BATCH : i * BATCH + count]
+        parts.append(gan.generate(with_labels(recipe, Z, own), **how))
     return np.concatenate(parts)
+
+
+def generate_rows(gan: GAN, recipe: Recipe, seed: int, across: int, **how: bool) -> np.ndarray:
+    """Samples (classes * across, *data) of a conditional recipe, class by class, each of the same
+    noise."""
+    Z = shown.rows_of_classes(recipe, seed, range(recipe.classes), across)
+    return np.concatenate([gan.generate(Z[i : i + BATCH], **how) for i in range(0, len(Z), BATCH)])
 
 
 def data_of(

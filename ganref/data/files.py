@@ -134,7 +134,8 @@ def _array(path: Path, kind: str) -> tables.Table:
         return *sources.read_idx_pair(path, beside), ()
     if kind == "mat":
         return *sources.read_mat(path), ()
-    labels, classes = None, ()
+    labels: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
     if kind == "npz":
         loaded, labels = arrays.read_npz(path)
     elif kind == "csv":

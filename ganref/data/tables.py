@@ -31,7 +31,8 @@ def read_csv(path: Path) -> Table:
         if not rows:
             raise ValueError("no rows")
         column = _column(_cells(lines[0], separator)) if header else None
-        labels, classes = None, ()
+        labels: np.ndarray | None = None
+        classes: tuple[str, ...] = ()
         if column is not None:
             rows, words = _taken(rows, separator, column, len(_cells(lines[0], separator)))
             labels, classes = _numbered(words)
