@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from . import cli, data
-from .backend import BACKENDS
+from .backend import BACKENDS, GAN
 from .output import pictures
 from .output.files import disk_errors, results_in
 from .spec import UserError
@@ -57,17 +57,7 @@ def main(argv: list[str] | None = None) -> int:
 def _sample(args: argparse.Namespace, checkpoint: Checkpoint) -> None:
     recipe = checkpoint.recipe
     config, gan = cli.restore(checkpoint, args.backend, args.device, args.threads)
-    seed = checkpoint.seed if args.seed is None else args.seed
-    how = {"batch_stats": args.batch_stats, "ema": args.ema}
-    num, across, words = args.num or 64, None, ""
-    if recipe.conditional and args.asked is None:
-        across, words = args.num or shown.COLUMNS, f", a row for each of {recipe.classes} classes"
-        num = recipe.classes * across
-        samples = cli.generate_rows(gan, recipe, seed, across, **how)
-    else:
-        labels = np.full(num, args.asked) if recipe.conditional else None
-        samples = cli.generate(gan, recipe, seed, num, labels=labels, **how)
-        words = f" of class {_named(checkpoint, args.asked)}" if recipe.conditional else ""
+    samples, columns, words = _drawn(args, checkpoint, gan)
     if args.out.suffix == ".npy":
         with disk_errors(args.out):
             np.save(args.out, samples)
@@ -75,16 +65,30 @@ def _sample(args: argparse.Namespace, checkpoint: Checkpoint) -> None:
         real = None
         if samples.ndim == 2 and checkpoint.data in data.DATASETS:
             real = data.load(checkpoint.data, recipe, checkpoint.seed).array[:1000]
-        pictures.picture(args.out, samples, real, across)
+        pictures.picture(args.out, samples, real, columns)
     print(
-        f"{num} samples of {recipe.name}{words} at step {checkpoint.step:,} "
+        f"{len(samples)} samples of {recipe.name}{words} at step {checkpoint.step:,} "
         f"on {config.backend}: {args.out}"
     )
 
 
-def _named(checkpoint: Checkpoint, number: int) -> str:
-    names = checkpoint.class_names
-    return f"{number} ({names[number]})" if names else str(number)
+def _drawn(
+    args: argparse.Namespace, checkpoint: Checkpoint, gan: GAN
+) -> tuple[np.ndarray, int | None, str]:
+    """(samples, the columns of their picture if it has rows of classes, which classes in words)."""
+    recipe, names = checkpoint.recipe, checkpoint.class_names
+    seed = checkpoint.seed if args.seed is None else args.seed
+    how = {"batch_stats": args.batch_stats, "ema": args.ema}
+    if not recipe.conditional:
+        return cli.generate(gan, recipe, seed, args.num or 64, **how), None, ""
+    if args.asked is None:
+        columns = args.num or shown.COLUMNS
+        samples = cli.generate_rows(gan, recipe, seed, columns, **how)
+        return samples, columns, f", a row for each of {recipe.classes} classes,"
+    num = args.num or 64
+    samples = cli.generate(gan, recipe, seed, num, labels=np.full(num, args.asked), **how)
+    called = f" ({names[args.asked]})" if names else ""
+    return samples, None, f" of class {args.asked}{called}"
 
 
 if __name__ == "__main__":
