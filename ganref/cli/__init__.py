@@ -11,7 +11,14 @@ from .main import (
     run_main,
     shows_bar,
 )
-from .options import DEFINING, build_recipe, reading, reading_options, recipe_options
+from .options import (
+    DEFINING,
+    build_recipe,
+    reading,
+    reading_options,
+    recipe_options,
+    with_data,
+)
 from .runs import check_changes, data_of, generate, new_run, restore, resumed_run, trained
 from .start import check_memory, create, machine, pick_device, prepare_threads, versions
 
@@ -43,4 +50,5 @@ __all__ = [
     "shows_bar",
     "trained",
     "versions",
+    "with_data",
 ]

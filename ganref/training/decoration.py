@@ -20,6 +20,7 @@ from ..draws import rng
 from ..metrics.report import cheap_metrics
 from ..output import board, curves, pictures
 from ..output.files import optional
+from ..spec.labels import with_labels
 from ..spec.schema import Recipe
 from ..spec.steps import Trace
 from .run import Options, RunDirectory
@@ -28,9 +29,10 @@ PICTURE_SECONDS = 10.0  # how often a running picture is worth half a second
 
 
 def noise(recipe: Recipe, seed: int) -> np.ndarray:
-    """The latents (n, *latent) that all pictures of a run are made from."""
+    """The latents (n, *latent) that all pictures of a run are made from; its classes in turn."""
     shown = 64 if len(recipe.data_shape) == 3 else 200
-    return rng.latent(recipe, rng.Stream(seed, rng.PICTURES), range(1), (shown,))[0]
+    drawn = rng.latent(recipe, rng.Stream(seed, rng.PICTURES), range(1), (shown,))[0]
+    return with_labels(recipe, drawn, np.arange(shown) % max(recipe.classes, 1))
 
 
 class Decoration:
@@ -58,8 +60,12 @@ class Decoration:
         every = self.options.evaluate_every
         if every and (epoch % every == 0 or epoch == self.epochs):
             with self._attempt("metrics"):
-                stream = rng.Stream(seed, rng.PICTURES)
-                batches = rng.latent(self.recipe, stream, range(1, 5), (250,))
+                stream, steps = rng.Stream(seed, rng.PICTURES), range(1, 5)
+                batches = rng.latent(self.recipe, stream, steps, (250,))
+                if self.recipe.classes:  # as frequent as among the data, like these
+                    own, labels = rng.Stream(seed, rng.LABELS), np.asarray(self.dataset.labels)
+                    (drawn,) = rng.drawn_labels(own, steps, [(250,)], labels)
+                    batches = with_labels(self.recipe, batches, drawn)
                 samples = np.concatenate([gan.generate(Z) for Z in batches])
                 return {"metrics": cheap_metrics(self.recipe, self.dataset, samples, seed)}
         return {}
