@@ -11,16 +11,19 @@ import ganref
 from ganref.draws.rng import (
     DATA,
     DROPOUT,
+    LABELS,
     LATENT,
     LATENT_G,
     MIXTURE,
     Stream,
+    drawn_labels,
     dropout_masks,
     latent,
     mixtures,
 )  # fmt: skip
 from ganref.parity.differences import FLOOR
 from ganref.spec import Recipe, on_data
+from ganref.spec.labels import pass_masks, with_labels
 from ganref.spec.losses import (
     BinaryCrossEntropy,
     Hinge,
@@ -64,6 +67,13 @@ def draws(recipe: Recipe, steps: int, seed: int = 0) -> tuple[tuple[Any, Any], d
     more: dict[str, Any] = {"Z_G": None, "masks": masks}
     if recipe.fresh_Z:
         more["Z_G"] = latent(recipe, Stream(seed, LATENT_G), k, (recipe.G_updates, batch))
+    if recipe.classes:
+        leads = (examples,), (examples,), (recipe.G_updates, batch)
+        labels = drawn_labels(Stream(seed, LABELS), k, leads, np.arange(recipe.classes))
+        Z = with_labels(recipe, Z, labels[1])
+        if recipe.fresh_Z:
+            more["Z_G"] = with_labels(recipe, more["Z_G"], labels[2])
+        masks |= pass_masks(recipe, *labels[: 2], labels[2] if recipe.fresh_Z else None)
     return (X, Z), more
 
 
@@ -88,6 +98,23 @@ def trace_differences(recipe: Recipe, found: Any, expected: Any) -> dict[str, fl
     return {
         name: float(np.abs(a - b).max() / max(np.abs(b).max(), floor))
         for name, a, b in zip(expected._fields, found, expected, strict=True)
+    }
+
+
+def conditional() -> dict[str, Recipe]:
+    """Both kinds of class labels on dense networks and on convolutions, and beside the options that
+    touch the layers that take them."""
+    by_name = {
+        f"{kind}-{name}": narrow(name).replace(conditional=kind, classes=3)
+        for kind in ("concat", "projection")
+        for name in ("mlp", "dcgan32", "dcgan")
+    }
+    toy = narrow("gaussian").replace(D_updates=2, loss=WassersteinGP(r1=0.5))
+    return by_name | {
+        "concat-gp": toy.replace(conditional="concat", classes=3),
+        "projection-gp": toy.replace(conditional="projection", classes=3),
+        "concat-energy": narrow("ebgan").replace(conditional="concat", classes=3),
+        "projection-spectral": by_name["projection-dcgan32"].replace(spectral=True),
     }
 
 
@@ -131,6 +158,7 @@ def options() -> dict[str, Recipe]:
         "ebgan-points": points,
         "wgan-gp-points": wgan_gp,
         "fresh-Z": dcgan32.replace(fresh_Z=True),
+        **conditional(),
         "D-updates": toy.replace(D_updates=3, G_updates=2),
         "D-updates-fresh": narrow("mlp").replace(D_updates=2),
         "D-updates-conv": dcgan32.replace(D_updates=2, loss=LeastSquares()),

@@ -11,7 +11,14 @@ from .main import (
     run_main,
     shows_bar,
 )
-from .options import DEFINING, build_recipe, reading, reading_options, recipe_options
+from .options import (
+    DEFINING,
+    build_recipe,
+    reading,
+    reading_options,
+    recipe_options,
+    with_data,
+)
 from .runs import (
     check_changes,
     data_of,
@@ -53,4 +60,5 @@ __all__ = [
     "shows_bar",
     "trained",
     "versions",
+    "with_data",
 ]

@@ -20,7 +20,7 @@ from ..training import shown
 from ..training.checkpoint import Checkpoint, find, load_latest
 from ..training.log import Log
 from ..training.run import Config, RunDirectory
-from .options import DEFINING, READING, build_recipe, reading
+from .options import DEFINING, READING, build_recipe, reading, with_data
 from .start import check_memory, create, pick_device, prepare_threads
 
 BATCH = 256  # samples that are drawn at a time
@@ -32,23 +32,22 @@ def new_run(args: dict[str, Any]) -> tuple[Config, data.Dataset]:
     backend = args.get("backend", "numpy")
     check_backend(backend)
     check_memory(built, args.get("dtype", "float32"))
-    name, seed = args.get("data", built.data), args.get("seed", 0)
-    extra = reading(args, name)
-    dataset = data.load(name, built, seed, **extra)
+    name = args.get("data", built.data)
+    built, dataset = with_data(args, built)
     steps = _steps(args, built, name, dataset)
     config = Config(
         recipe=built,
         backend=backend,
         data=_anywhere(name),
         identity=dataset.identity,
-        seed=seed,
+        seed=args.get("seed", 0),
         device=pick_device(backend, args.get("device", "auto")),
         dtype=args.get("dtype", "float32"),
         compile=args.get("compile", "auto"),
         steps=steps,
         planned_steps=steps,
         class_names=dataset.classes if built.conditional else (),
-        **extra,
+        **reading(args, name),
     )
     return config, dataset
 
