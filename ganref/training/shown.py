@@ -33,8 +33,8 @@ def pictured(recipe: Recipe, seed: int) -> np.ndarray:
 
 
 def rows_of_classes(recipe: Recipe, seed: int, classes: Sequence[int], across: int) -> np.ndarray:
-    """Latents (len(classes) * across, *latent), class by class. What stands in one column has the
-    same noise, so that down a column only the class differs (Mirza and Osindero 2014, figure 2)."""
+    """Latents (len(classes) * across, *latent), class by class: rows as in Mirza and Osindero 2014,
+    figure 2, but what stands in one column has the same noise, so that only the class differs."""
     noise = rng.latent(recipe, rng.Stream(seed, rng.PICTURES), range(1), (across,))[0]
     rows = np.tile(noise, (len(classes), *(1,) * (noise.ndim - 1)))
     return with_labels(recipe, rows, np.repeat(np.asarray(classes, np.int64), across))
