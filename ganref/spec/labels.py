@@ -57,7 +57,7 @@ def conditional(
         # The first number that the sorted ones do not have at its place.
         gaps = np.flatnonzero(found != np.arange(len(found)))
         gap = int(gaps[0]) if len(gaps) else len(found)
-        called = f" ({names[gap]})" if names else ""
+        called = f" ({names[gap]!r:.60})" if names else ""
         raise UserError(
             f"class {gap}{called} of {recipe.data} has no examples, of {classes} classes; number"
             " those that are there from 0, or train without --conditional"
