@@ -371,15 +371,15 @@ class Network(gluon.HybridBlock):
         arrays = []
         for i, layer in enumerate(self.layers):
             name, shape = f"{self.spec.name}.{i}", (len(x), *self.spec.shapes[i])
-            mask = (masks or {}).get(name)
+            mask: Any = (masks or {}).get(name)
             if name in self.spec.labelled:
                 wide = mask.reshape(*mask.shape, *(1,) * (len(shape) - 2))
                 arrays.append(np.broadcast_to(wide, (*mask.shape, *shape[2:])))
             elif name in self.spec.dropouts:
                 ones = np.ones(shape, dtype=self.dtype, ctx=x.ctx)
                 arrays.append(ones if mask is None else mask * (1 / (1 - layer.spec.rate)))
-            for u in self._powers(i):
-                arrays.append(layer.direction(u.removeprefix("u_") if u != "u" else "weight", u))
+            powers = {u: u.removeprefix("u_") if u != "u" else "weight" for u in self._powers(i)}
+            arrays += [layer.direction(own, u) for u, own in powers.items()]
         return arrays
 
     def _update_stats(self, batch: int, stats: list[Tensor]) -> None:

@@ -288,16 +288,18 @@ class Network:
 
         The tape holds what `backward` needs; its last entry is the reconstruction error."""
         tape: list[Any] = []
-        start = x
+        start, own = x, masks or {}
         for i, layer in enumerate(self.layers):
             if isinstance(layer, BatchNorm):
                 x, cache = layer.forward(x, training, update_stats)
             elif isinstance(layer, (Dense, Conv, ConvTranspose)):
                 x, cache = layer.forward(x, training and update_stats)
-            elif isinstance(layer, (Dropout, Concat)):
-                x, cache = layer.forward(x, (masks or {}).get(f"{self.spec.name}.{i}"))
+            elif isinstance(layer, Dropout):
+                x, cache = layer.forward(x, own.get(f"{self.spec.name}.{i}"))
+            elif isinstance(layer, Concat):
+                x, cache = layer.forward(x, own[f"{self.spec.name}.{i}"])
             elif isinstance(layer, Projection):
-                label = (masks or {}).get(f"{self.spec.name}.{i}")
+                label = own[f"{self.spec.name}.{i}"]
                 x, cache = layer.forward(x, label, training and update_stats)
             else:
                 x, cache = layer.forward(x)

@@ -68,7 +68,7 @@ def conditional(
 
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
-    """Labels of any shape as (*labels, classes), bool. Raises UserError for one that is no class."""
+    """Labels of any shape as (*labels, classes), bool. Raises UserError for one of no class."""
     labels = np.asarray(labels)
     wrong = labels[(labels < 0) | (labels >= classes)]
     if wrong.size:

@@ -197,7 +197,7 @@ def _concat(classes: int, layers: list) -> list:
 
 
 def _projection(classes: int, layers: list) -> list:
-    """A projection in the place of the last layer, a Dense or a convolution as wide as its image."""
+    """A projection in the place of the last layer, Dense or a convolution as wide as its image."""
     *others, last = layers
     if isinstance(last, Conv):
         size = last.in_channels * last.kernel**2

@@ -166,9 +166,10 @@ class Projection(Dense):
     def build(self, input_shape: Any) -> None:
         """Keras' hook for weights, which come in the spec's order."""
         super().build(input_shape)
-        self.embedding = self.add_weight((self.spec.in_features, self.spec.classes), "zeros")
+        layer: Any = self.spec
+        self.embedding = self.add_weight((layer.in_features, layer.classes), "zeros")
 
-    def call(self, x: Tensor, label: Tensor, update_stats: bool) -> Tensor:
+    def call(self, x: Tensor, label: Tensor, update_stats: bool) -> Tensor:  # type: ignore[override]
         w, e = self.kernel, self.embedding
         if self.spec.spectral:
             w = _kernel(self, (1, 0), update_stats)
@@ -242,16 +243,16 @@ class Network(keras.Model):
     ) -> tuple[Tensor, Tensor | None]:
         """(output, codes) for x (B, *input): samples (B, *output), or outputs (B,); and an
         autoencoder's codes (B, n)."""
-        start, codes = x, None
+        start, codes, own = x, None, masks or {}
         for i, layer in enumerate(self.chain):
             if isinstance(layer, BatchNorm):
                 x = layer(x, training=training, update_stats=update_stats)
             elif isinstance(layer, Dropout):
-                x = layer(x, kept=(masks or {}).get(f"{self.spec.name}.{i}"))
+                x = layer(x, kept=own.get(f"{self.spec.name}.{i}"))
             elif isinstance(layer, Concat):
-                x = layer(x, label=(masks or {}).get(f"{self.spec.name}.{i}"))
+                x = layer(x, label=own[f"{self.spec.name}.{i}"])
             elif isinstance(layer, Projection):
-                label = (masks or {}).get(f"{self.spec.name}.{i}")
+                label = own[f"{self.spec.name}.{i}"]
                 x = layer(x, label=label, update_stats=training and update_stats)
             elif isinstance(layer, (Dense, Conv, ConvTranspose)):
                 x = layer(x, update_stats=training and update_stats)

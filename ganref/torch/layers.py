@@ -268,10 +268,12 @@ class Network(nn.Sequential):
         for i, layer in enumerate(self):
             if isinstance(layer, BatchNorm):
                 x = layer(x, training, update_stats)
-            elif isinstance(layer, (Dropout, Concat)):
+            elif isinstance(layer, Dropout):
                 x = layer(x, masks.get(f"{self.spec.name}.{i}"))
+            elif isinstance(layer, Concat):
+                x = layer(x, masks[f"{self.spec.name}.{i}"])
             elif isinstance(layer, Projection):
-                x = layer(x, masks.get(f"{self.spec.name}.{i}"), training and update_stats)
+                x = layer(x, masks[f"{self.spec.name}.{i}"], training and update_stats)
             elif isinstance(layer, (Dense, Conv, ConvTranspose)):
                 x = layer(x, training and update_stats)
             else:
