@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def make(runs: Path) -> None:
     """labels.json, with what was measured of each run, and labels-<recipe>.png."""
     figures = {}
     for name in RUNS:
-        seconds = kept(runs, f"labels-{name}-seconds", lambda name=name: _seconds(runs, name))
+        seconds = kept(runs, f"labels-{name}-seconds", partial(_seconds, runs, name))
         figures[name] = {"seconds": seconds} | _measured(runs, name)
         run(f"ganref sample {runs / f'labels-{name}'} --num {SHOWN} --out {runs / name}.png")
         picture(runs / f"{name}.png", f"labels-{name}", colours=32)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ganref.data import Dataset, load
-from ganref.metrics import features, fidelity, report
+from ganref.metrics import classes, features, fidelity, report
 from ganref.spec import UserError, recipe
 
 pytest.importorskip("sklearn")
@@ -57,7 +57,8 @@ def test_a_class_alone_and_with_its_name(digits: Dataset) -> None:
     words = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
     named = Dataset("digits", digits.array, digits.labels, classes=words)
     threes = digits.array[digits.labels == 3][:40]
-    (row,) = report.asked_of(MLP, named, threes, np.full(40, 3)).rows
+    judge, rng = features.classifier(digits), np.random.default_rng(0)
+    (row,) = classes.asked_classes(judge, named, threes, np.full(40, 3), rng).rows
     assert (row.name, row.samples, row.frechet) == ("three", 40, None)  # 64 features need 65
     assert row.halves is not None
 

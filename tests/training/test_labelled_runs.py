@@ -27,15 +27,15 @@ def _train(*args: object) -> None:
     assert train.main([str(a) for a in (*args, "--quiet")]) == 0
 
 
-@pytest.mark.parametrize("kind", ["concat", "projection"])
-def test_stopping_changes_nothing(backend: str, kind: str, tmp_path: Path) -> None:
-    """Past the end of an epoch too, of 112 steps."""
-    options = [*MLP, "--conditional", kind, "--backend", backend, "--compile", "on"]
-    _train(*options, "--steps", 120, "--run-dir", tmp_path / "whole")
-    _train(*options, "--steps", 5, "--run-dir", tmp_path / "parts")
-    _train("--resume", tmp_path / "parts", "--steps", 120)
+def test_stopping_changes_nothing(backend: str, tmp_path: Path) -> None:
+    """Past the end of an epoch too, of 5 steps."""
+    options = ["--recipe", "ring", "--width", 8, "--batch-size", 2000, "--conditional"]
+    options += ["projection", "--backend", backend, "--compile", "on"]
+    _train(*options, "--steps", 7, "--run-dir", tmp_path / "whole")
+    _train(*options, "--steps", 3, "--run-dir", tmp_path / "parts")
+    _train("--resume", tmp_path / "parts", "--steps", 7)
     ours, theirs = (load_latest(tmp_path / p / "checkpoints") for p in ("parts", "whole"))
-    assert (ours.recipe.conditional, ours.recipe.classes) == (kind, 10)
+    assert (ours.recipe.conditional, ours.recipe.classes) == ("projection", 8)
     assert all(np.array_equal(ours.state[n], array) for n, array in theirs.state.items())
     texts = [(tmp_path / path / "steps.csv").read_text() for path in ("parts", "whole")]
     assert texts[0] == texts[1]
@@ -47,7 +47,7 @@ RING = list(zip(TOLD, [*TOLD[1:], TOLD[0]], strict=True)) if len(TOLD) > 1 else 
 
 @pytest.mark.parametrize("first, second", RING)
 def test_a_run_moves_to_another_framework(first: str, second: str, tmp_path: Path) -> None:
-    options = [*MLP, "--conditional", "projection", "--dtype", "float64", "--backend", first]
+    options = [*MLP, "--conditional", "--dtype", "float64", "--backend", first, "--compile", "off"]
     whole, moved = tmp_path / "whole", tmp_path / "moved"
     _train(*options, "--steps", 8, "--run-dir", whole)
     _train(*options, "--steps", 3, "--run-dir", moved)
@@ -64,7 +64,7 @@ def test_an_epoch_has_samples_and_metrics(tmp_path: Path) -> None:
     options = ["--recipe", "ring", "--conditional", "--width", 8, "--run-dir", run]
     _train(*options, "--epochs", 2, "--evaluate-every", 2)
     assert len(list((run / "samples").iterdir())) == 2
-    assert RunDirectory(run).read_metrics()[-1]["metrics"]["modes"] >= 0
+    assert RunDirectory(run).read_metrics()[-1]["metrics"]["modes_covered"] >= 0
     assert RunDirectory(run).read_config().recipe.classes == 8
 
 
@@ -124,7 +124,7 @@ def _refused(words: str, *args: object) -> None:
 def test_what_has_no_classes_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     X, y = np.zeros((40, 28, 28), np.uint8), np.arange(40) % 3
-    np.savez("gap.npz", x=X, y=np.where(y == 1, 3, y))
+    np.savez("gap.npz", X=X, y=np.where(y == 1, 3, y))
     np.save("bare.npy", X)
     before = sorted(tmp_path.iterdir())
     _refused("needs labels", "--conditional")
