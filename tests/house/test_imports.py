@@ -247,7 +247,7 @@ def test_no_file_and_no_function_is_too_long_to_read() -> None:
     """A ceiling, not the aim: about 200 lines a file and 40 a function is the house's measure."""
     for path in MODULES.values():
         length = len(path.read_text().splitlines())
-        assert length <= (400 if path.name in TABLES else 250), f"{path} has {length} lines"
+        assert length <= (450 if path.name in TABLES else 250), f"{path} has {length} lines"
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef):
                 assert node.end_lineno - node.lineno < 80, f"{path}:{node.lineno} {node.name}"
