@@ -24,6 +24,7 @@ HOUSE = {
     "backend": "spec",
     "draws": "spec",
     "output": "spec backend",
+    "exchange": "spec backend output",
     "data": "spec backend draws",
     "metrics": "spec backend draws output data",
     "parity": "spec backend draws data",
