@@ -61,13 +61,13 @@ def ways(net: Net) -> list[Way]:
     return [
         Way(
             f"{net.stem}.pt2",
-            ("import torch",),
+            ("import numpy as np", "import torch"),
             (f'net = torch.export.load("{net.stem}.pt2").module()',),
             run,
         ),
         Way(
             f"{net.stem}.pt",
-            ("import torch", f"from {net.stem} import net"),
+            ("import numpy as np", "import torch", f"from {net.stem} import net"),
             (state, "net.eval()"),
             run,
         ),
