@@ -11,16 +11,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from . import cli
 from .exchange import card, to_gluon, to_jax, to_keras, to_numpy, to_onnx, to_pytorch
 from .exchange.card import Origin
-from .exchange.nets import Net, discriminator, generator
-from .exchange.verify import Check, verify, write_snippet
+from .exchange.nets import discriminator, generator
+from .exchange.verify import Check, Exported, verify, write_snippet
 from .output.files import disk_errors, results_in
 from .spec import UserError
-from .spec.networks import Network
 from .spec.steps import Trace
 from .training.checkpoint import Checkpoint
 from .training.run import RunDirectory
@@ -56,7 +54,9 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     for name, known in (("to", TARGETS), ("net", NETS)):
         if getattr(args, name) not in known:
-            raise UserError(f"unknown --{name} {getattr(args, name)!r}; there are {', '.join(known)}")
+            raise UserError(
+                f"unknown --{name} {getattr(args, name)!r}; there are {', '.join(known)}"
+            )
     if args.ema and args.net == "D":
         raise UserError("--ema has no effect on D: averages are kept of G's weights alone")
     _check_empty(args.out)
@@ -74,9 +74,6 @@ def main(argv: list[str] | None = None) -> int:
         )
     print(f"written: {args.out}")
     return 0
-
-
-Exported = tuple[Net, Network, dict[str, Any]]
 
 
 def nets_of(checkpoint: Checkpoint, which: str, ema: bool) -> list[Exported]:
@@ -109,9 +106,7 @@ def origin(checkpoint: Checkpoint, run: Path) -> Origin:
     return Origin(c.recipe, c.step, c.seed, c.data, identity, c.backend, c.versions, metrics)
 
 
-def write(
-    out: Path, target: ModuleType, nets: list[Exported], source: Origin
-) -> list[list[Check]]:
+def write(out: Path, target: ModuleType, nets: list[Exported], source: Origin) -> list[list[Check]]:
     """Make the files in a folder of their own, verify them, and only then put it in its place.
     Raises UserError; there is then nothing."""
     with disk_errors(out):
@@ -121,7 +116,7 @@ def write(
             for net, _, _ in nets:
                 target.save(net, target.build(net), stage)
                 write_snippet(net, target, stage)
-            checks = [verify(*net, target, stage) for net in nets]
+            checks = verify(nets, target, stage)
             told = [(net, found) for (net, _, _), found in zip(nets, checks, strict=True)]
             (stage / "README.md").write_text(card.card(source, target, told), encoding="utf-8")
             text = card.verified(source, target, told)

@@ -17,6 +17,8 @@ from .nets import Net
 from .snippets import snippet
 from .verify import Check, script_name
 
+Told = tuple[Net, list[Check]]
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -33,8 +35,8 @@ class Origin:
     metrics: dict[str, Any] = field(default_factory=dict)
 
 
-def card(origin: Origin, target: ModuleType, nets: dict[Net, list[Check]] | list[Any]) -> str:
-    """A model card in Markdown, for nets and what their files gave: [(net, checks), ...]."""
+def card(origin: Origin, target: ModuleType, nets: list[Told]) -> str:
+    """A model card in Markdown, of networks and what their files gave."""
     recipe = origin.recipe
     parts = [
         f"# {recipe.name} in {target.TITLE}",
@@ -47,13 +49,12 @@ def card(origin: Origin, target: ModuleType, nets: dict[Net, list[Check]] | list
         "Every file was opened in a fresh process without ganref and run on"
         f" {nets[0][1][0].examples} examples. What it gave differs from ganref's NumPy by the"
         " numbers above, relative to the output's largest number.",
-        f"The data have a licence of their own, and {recipe.name} was trained on nothing else. What"
-        " a GAN of this size draws can be close to its training data.",
+        "The data have a licence of their own; ganref's, MIT, is of the program.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def verified(origin: Origin, target: ModuleType, nets: list[Any]) -> str:
+def verified(origin: Origin, target: ModuleType, nets: list[Told]) -> str:
     """The same numbers as JSON."""
     checks = [dataclasses.asdict(check) for _, found in nets for check in found]
     about = {"recipe": origin.recipe.name, "step": origin.step, "seed": origin.seed}

@@ -44,7 +44,14 @@ def save(net: Net, own: Any, folder: Path) -> None:
 def ways(net: Net) -> list[Way]:
     """How each of its files is opened and run; the first is what people are shown."""
     load = f'net = np.load("{net.stem}.npz")'
-    return [Way(f"{net.stem}.npz", ("import chain", "import numpy as np"), (load,), "chain.forward(net, {x})")]
+    return [
+        Way(
+            f"{net.stem}.npz",
+            ("import chain", "import numpy as np"),
+            (load,),
+            "chain.forward(net, {x})",
+        )
+    ]
 
 
 def signature(net: Net) -> str:

@@ -31,12 +31,14 @@ import sys
 sys.modules["ganref"] = None  # whoever imports it fails
 import runpy
 import numpy
-names, out, *scripts = sys.argv[1:]
-takes, gives = names.split(",")
-for i, script in enumerate(scripts):
+for i, script in enumerate(sys.argv[2:]):
     left = runpy.run_path(script)
-    numpy.savez(f"{out}/{i}.npz", takes=left[takes], gives=left[gives])
+    takes, gives = ("Z", "X") if "Z" in left else ("X", "Y")
+    numpy.savez(f"{sys.argv[1]}/{i}.npz", takes=left[takes], gives=left[gives])
 """
+
+# What is exported, and the spec's own network and weights that it is held to.
+Exported = tuple[Net, Network, Weights]
 
 
 @dataclass(frozen=True)
@@ -56,25 +58,27 @@ def script_name(net: Net) -> str:
     return f"use_{net.stem}.py"
 
 
-def verify(
-    net: Net, network: Network, weights: Weights, target: ModuleType, folder: Path
-) -> list[Check]:
-    """Run the snippet that lies in the folder and every other way into the export's files, and
-    hold them to what `network` of the spec gives with its `weights`, in float64. Raises UserError
-    if one fails, or differs by more than LIMIT."""
-    ways = target.ways(net)
+def verify(nets: list[Exported], target: ModuleType, folder: Path) -> list[list[Check]]:
+    """Run the snippets that lie in the folder and every other way into the export's files, and
+    hold them to what the spec's networks give with their weights: a list for each net. Raises
+    UserError if one fails, or differs by more than it may."""
+    runs = [(i, way) for i, (net, _, _) in enumerate(nets) for way in target.ways(net)]
+    found: list[list[Check]] = [[] for _ in nets]
     with tempfile.TemporaryDirectory() as scratch:
-        scripts = [folder / script_name(net)]
-        for i, way in enumerate(ways[1:]):
-            scripts.append(Path(scratch) / f"way_{i}.py")
-            scripts[-1].write_text("\n".join(lines(net, way, target.LAST)))
-        _run([f"{net.takes},{net.gives}", scratch, *map(str, scripts)], folder, target.TITLE)
-        found = [dict(np.load(Path(scratch) / f"{i}.npz")) for i in range(len(ways))]
-    checks = []
-    for way, arrays in zip(ways, found, strict=True):
-        given = [images_first(a) if target.LAST else a for a in arrays.values()]
-        checks.append(check(way.file, given[1], network, weights, given[0]))
-    return checks
+        scripts = []
+        for number, (i, way) in enumerate(runs):
+            net = nets[i][0]
+            script = folder / script_name(net)
+            if way != target.ways(net)[0]:
+                script = Path(scratch) / f"way_{number}.py"
+                script.write_text("\n".join(lines(net, way, target.LAST)), encoding="utf-8")
+            scripts.append(str(script))
+        _run([scratch, *scripts], folder, target.TITLE)
+        for number, (i, way) in enumerate(runs):
+            with np.load(Path(scratch) / f"{number}.npz") as left:
+                x, y = (images_first(a) if target.LAST else a for a in left.values())
+            found[i].append(check(way.file, y, *nets[i][1:], x))
+    return found
 
 
 def reference(
@@ -92,9 +96,7 @@ def reference(
     return 1 / (1 + np.exp(-y)) if network.head == "sigmoid" else y
 
 
-def check(
-    file: str, found: np.ndarray, network: Network, weights: Weights, x: np.ndarray
-) -> Check:
+def check(file: str, found: np.ndarray, network: Network, weights: Weights, x: np.ndarray) -> Check:
     """What a file made of x (B, *input), held to NumPy in float64. Raises UserError if it differs
     by more than LIMIT, or than OWN times what NumPy in float32 does."""
     expected = reference(network, weights, x)
