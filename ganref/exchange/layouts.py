@@ -112,7 +112,8 @@ LAYOUTS: dict[str, Callable[..., Weights]] = {
 def torch_names(network: Network) -> dict[str, str]:
     """By the spec's name of a tensor: the page's, whose `nn.Sequential` has a module more where
     zeros are laid on or a row is cropped."""
-    names, place = {}, 0
+    names: dict[str, str] = {}
+    place = 0
     for i, layer in enumerate(network.layers):
         uneven = isinstance(layer, Conv) and layer.padding[0] != layer.padding[1]
         at = place + (uneven and not isinstance(layer, ConvTranspose))
@@ -170,9 +171,10 @@ def _orders(network: Network) -> list[np.ndarray | None]:
             wanted = found[i + 1]
         else:
             continue
-        if found[i] is not None and wanted is not None and (found[i] != wanted).any():
+        own = found[i]
+        if own is not None and wanted is not None and (own != wanted).any():
             raise UserError(f"{network.name}.{i}: {layers[i]} would need two orders of a vector")
-        found[i] = wanted if found[i] is None else found[i]
+        found[i] = wanted if own is None else own
     if found[0] is not None and (np.diff(found[0]) != 1).any():
         raise UserError(f"{network.name}: nothing before the image can change the input's order")
     return found

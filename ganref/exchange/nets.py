@@ -33,22 +33,18 @@ RANGES = {Tanh: (-1.0, 1.0), Sigmoid: (0.0, 1.0)}
 @dataclass(frozen=True)
 class Net:
     """A network of plain layers, and every weight as its input is multiplied by it, float32 in the
-    spec's layouts. `takes` and `gives` are what its input and output are called. A generator draws
-    its `latent` ("normal" or "uniform"), of which the last `classes` numbers are a one-hot label.
-    """
+    spec's layouts. `stem` is what its files are called, `takes` and `gives` what its input and
+    output are. A generator draws its `latent` ("normal" or "uniform"), of which the last `classes`
+    numbers are a one-hot label."""
 
     spec: Network
     weights: Weights
+    stem: str
     takes: str
     gives: str
     latent: str = ""
     classes: int = 0
     notes: tuple[str, ...] = ()
-
-    @property
-    def stem(self) -> str:
-        """What its files are called."""
-        return self.spec.name
 
     @property
     def range(self) -> tuple[float, float] | None:
@@ -78,7 +74,7 @@ def generator(recipe: Recipe, state: Weights, ema: bool) -> Net:
     notes = ["The weights are the average that training kept of G's."] if ema else []
     if classes:
         notes.append(f"The last {classes} numbers of `Z` are the class, one-hot.")
-    about = "Z", "X", recipe.latent, classes, tuple(notes)
+    about = "generator", "Z", "X", recipe.latent, classes, tuple(notes)
     return inference(Net(recipe.generator, weights, *about))
 
 
@@ -100,7 +96,7 @@ def discriminator(recipe: Recipe, state: Weights) -> Net:
     elif network.head == "logits":
         notes.append("`Y` is what the loss takes, not a probability; the sigmoid is left to it.")
     spec = dataclasses.replace(network, layers=tuple(layers))
-    return inference(Net(spec, dict(state), "X", "Y", notes=tuple(notes)))
+    return inference(Net(spec, dict(state), "discriminator", "X", "Y", notes=tuple(notes)))
 
 
 def inference(net: Net) -> Net:
@@ -108,7 +104,8 @@ def inference(net: Net) -> Net:
     power iteration from the vector that is kept), in float32. Raises UserError for a layer that no
     export knows."""
     layers: list[Layer] = []
-    weights, notes = {}, [*net.notes]
+    weights: Weights = {}
+    notes = [*net.notes]
     for i, layer in enumerate(net.spec.layers):
         if not isinstance(layer, KNOWN):
             raise UserError(f"{net.spec.name}.{i} is not exported: {layer} {_why_not(layer)}")

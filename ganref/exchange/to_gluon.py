@@ -51,6 +51,7 @@ def ways(net: Net) -> list[Way]:
         Way(
             f"{net.stem}-symbol.json",
             (
+                "import numpy as np",
                 "import setuptools  # has the distutils that Python 3.12 dropped",
                 "np.bool = bool  # and this NumPy 1.24; MXNet 1.9.1 is of 2022",
                 "import mxnet as mx",

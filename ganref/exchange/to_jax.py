@@ -62,15 +62,14 @@ def save(net: Net, own: Any, folder: Path) -> None:
 def ways(net: Net) -> list[Way]:
     """How each of its files is opened and run; the first is what people are shown."""
     layers = 0 if _is_single(net) else len(_tree(net))
-    tree = (
-        f'net = [{{k[2:]: file[k] for k in file if k[0] == str(i)}} for i in range({layers})]'
-        if layers
-        else "net = dict(file)"
-    )  # fmt: skip
+    tree = "net = dict(file)"
+    if layers:
+        names = "{k.partition('.')[2]: file[k] for k in file if k.startswith(f'{i}.')}"
+        tree = f"net = [{names} for i in range({layers})]"
     return [
         Way(
             f"{net.stem}.jax",
-            ("from jax import export",),
+            ("import numpy as np", "from jax import export"),
             (
                 f'file = np.load("{net.stem}.npz")',
                 tree,

@@ -53,13 +53,13 @@ def ways(net: Net) -> list[Way]:
     return [
         Way(
             f"{net.stem}.keras",
-            ("import keras",),
+            ("import keras", "import numpy as np"),
             (f'net = keras.models.load_model("{net.stem}.keras", safe_mode=True)',),
             "net.predict({x}, verbose=0)",
         ),
         Way(
             saved,
-            ("import tensorflow as tf",),
+            ("import numpy as np", "import tensorflow as tf"),
             (f'net = tf.saved_model.load("{saved}")',),
             "net.serve(tf.constant({x})).numpy()",
         ),

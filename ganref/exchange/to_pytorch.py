@@ -44,7 +44,8 @@ def save(net: Net, own: Any, folder: Path) -> None:
     """Write its files. Raises whatever the framework does where the disk refuses."""
     torch = framework()
     torch.save(own.state_dict(), folder / f"{net.stem}.pt")
-    lines = "".join(f"    nn.{module!r},\n" for module in own)
+    # What every release has: newer ones say more.
+    lines = "".join(f"    nn.{_short(module)},\n" for module in own)
     text = f'"""{net.stem}.pt is the state_dict of this."""\n\nfrom torch import nn\n\n'
     (folder / f"{net.stem}.py").write_text(f"{text}net = nn.Sequential(\n{lines})\n")
     example = torch.zeros(2, *net.spec.input_shape)
@@ -61,13 +62,13 @@ def ways(net: Net) -> list[Way]:
     return [
         Way(
             f"{net.stem}.pt2",
-            ("import torch",),
+            ("import numpy as np", "import torch"),
             (f'net = torch.export.load("{net.stem}.pt2").module()',),
             run,
         ),
         Way(
             f"{net.stem}.pt",
-            ("import torch", f"from {net.stem} import net"),
+            ("import numpy as np", "import torch", f"from {net.stem} import net"),
             (state, "net.eval()"),
             run,
         ),
@@ -77,6 +78,11 @@ def ways(net: Net) -> list[Way]:
 def signature(net: Net) -> str:
     """What the framework calls input and output."""
     return f"`{net.takes}` is the only argument, `{net.gives}` the only result; any batch."
+
+
+def _short(module: Any) -> str:
+    text, norm, _ = repr(module).partition(", affine=True")
+    return f"{text})" if norm else text
 
 
 def _conv(nn: Any, layer: spec.Conv, shape: Shape) -> list[Any]:
