@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from .schema import Recipe
 
 
-
 def toy(recipe: Recipe) -> tuple[Network, Network]:
     """The linear generator and the small tanh discriminator of d2l.ai's toy."""
     (dim,) = points_shape(recipe)
