@@ -104,7 +104,7 @@ def make(runs: Path) -> None:
 
 
 def block(found: dict[str, Any]) -> str:
-    """The matrix: a row a network, a column a target; below it the reasons for what is not there."""
+    """The matrix: a row a network, a column a target, and why a cell is empty."""
     figures, reasons, rows = found["figures"], [], []
     for name in figures["numpy"]:
         for which in "GD":
