@@ -25,9 +25,9 @@ class GAN(Protocol):
     """One GAN on one device. Arrays at its border are NumPy's, images NCHW.
 
     What a recipe draws beyond X and Z comes by keyword: `Z_G` (k, G_updates, B, *latent) where the
-    recipe draws a fresh Z for G, `masks` (`Recipe.masks`, with k in front) where D drops out. The
-    methods for a single step take the same without the leading k. Where a step updates D n times,
-    X and Z hold that many batches, one after another: (k, n B, ...).
+    recipe draws a fresh Z for G, `masks` (`Recipe.masks`, with k in front) where D drops out or
+    takes labels (which G has in Z: `spec.labels`). The methods for a single step take the same
+    without the leading k. n updates of D a step have as many batches in X and Z: (k, n B, ...).
     """
 
     recipe: Recipe
@@ -84,8 +84,9 @@ class GAN(Protocol):
     ) -> np.ndarray:
         """Samples (n, *data) in inference mode (or with batch statistics, or averaged weights)."""
 
-    def discriminate(self, X: np.ndarray) -> np.ndarray:
-        """D's outputs (n,) in inference mode: logits, or energies."""
+    def discriminate(self, X: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        """D's outputs (n,) in inference mode: logits, or energies. `labels` are one-hot, bool (n,
+        classes), if and only if the recipe has classes. Raises UserError."""
 
     def state(self) -> State:
         """A copy of weights, running statistics, Adam moments (`<param>.m`, `<param>.v`), averages
@@ -103,7 +104,13 @@ class Network(Protocol):
     trained: dict[str, Any]  # what Adam moves, by the spec's names
     stats: dict[str, Any]  # the running statistics
 
-    def run(self, x: Any, training: bool = True, update_stats: bool = True) -> Any:
+    def run(
+        self,
+        x: Any,
+        training: bool = True,
+        update_stats: bool = True,
+        masks: dict[str, Any] | None = None,
+    ) -> Any:
         """The output for x (B, *input) alone, with nothing recorded."""
 
     def record(

@@ -86,6 +86,7 @@ def main(argv: list[str] | None = None) -> int:
             args.get("dtype", "float64"),
             data_name=name,
             reading=cli.reading(args, name),
+            conditional=args.get("conditional", ""),
             seed=args.get("seed", 0),
             teacher_forced="teacher_forced" in args,
             device=args.get("device", "cpu"),

@@ -1,6 +1,7 @@
 """python -m ganref.evaluate RUN_OR_CHECKPOINT: how good the samples are, as a table and as JSON.
 
-The samples come from the run's own noise, so that the numbers are the same on every backend.
+The samples come from the run's own noise, so that the numbers are the same on every backend. Of a
+conditional run each class is asked for besides: whether it came, and how far it is from the data's.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from typing import Any
 import numpy as np
 
 from . import cli
-from .backend import BACKENDS
+from .backend import BACKENDS, GAN
+from .data import Dataset
 from .draws import rng
-from .metrics.classes import ClassRow
-from .metrics.report import Result, cheap_metrics, classes_of, evaluate_samples
+from .metrics.classes import Asked, ClassRow
+from .metrics.report import Result, asked_of, cheap_metrics, classes_of, evaluate_samples
 from .output import pictures, shares, strict_json
 from .output.files import optional, results_in, write_atomically, written
+from .spec import UserError
+from .training import shown
 from .training.checkpoint import Checkpoint
 
 BARS = "classes.png"
@@ -73,6 +77,24 @@ def class_table(rows: list[ClassRow]) -> str:
     return "\n".join(lines)
 
 
+def asked_table(found: Asked) -> str:
+    """The classes that were asked for as lines for a terminal, in the data's order, and their
+    mean."""
+    lines = [
+        f"{found.rows[0].samples:,} samples asked for of each class, told by a"
+        f" classifier with {found.judge_accuracy:.1%} of {found.held_out:,} held-out images right",
+        f"{'class':<17} told as it  at 95%         else       Fréchet  (halves)  images",
+    ]
+    for row in found.rows:
+        low, high = row.interval
+        frechet, halves = ("-" if d is None else f"{d:.3g}" for d in (row.frechet, row.halves))
+        lines.append(
+            f"{row.name:<17} {row.accuracy:<11.1%} {f'{low:.1%} {high:.1%}':<14}"
+            f" {(row.taken_for or '-')[:10]:<10} {frechet:<8} {f'({halves})':<9} {row.real:,}"
+        )
+    return "\n".join([*lines, f"{'all classes':<17} {found.accuracy:.1%}"])
+
+
 def as_json(results: list[Result]) -> list[dict[str, Any]]:
     """The results as `evaluation.json` holds them."""
     return [dataclasses.asdict(result) for result in results]
@@ -92,14 +114,15 @@ def _evaluate(args: argparse.Namespace, checkpoint: Checkpoint, out: Path) -> No
     recipe = checkpoint.recipe
     dataset = cli.data_of(checkpoint, args.run, args.data, vars(args))
     config, gan = cli.restore(checkpoint, args.backend, args.device, args.threads)
-    samples = cli.generate(gan, recipe, args.seed, args.num, rng.EVALUATION, ema=args.ema)
+    labels = shown.labels_like(recipe, dataset.labels, args.seed, args.num)
+    samples = cli.generate(gan, recipe, args.seed, args.num, rng.EVALUATION, labels, ema=args.ema)
     results = evaluate_samples(recipe, dataset, samples, args.seed, inception=args.inception)
     print(f"{args.num:,} samples of {recipe.name} at step {checkpoint.step:,}, on {dataset.name}")
     print(table(results))
     rows = classes_of(recipe, dataset, samples, args.seed)
     if rows:
         print(class_table(rows))
-    report = {
+    report: dict[str, Any] = {
         "recipe": recipe.name,
         "step": checkpoint.step,
         "backend": config.backend,
@@ -110,17 +133,33 @@ def _evaluate(args: argparse.Namespace, checkpoint: Checkpoint, out: Path) -> No
         "results": as_json(results),
         "classes": [dataclasses.asdict(row) for row in rows],
     }
+    if recipe.conditional:
+        report |= _asked(args, gan, dataset)
     text, picture, bars = (out / name for name in ("evaluation.json", "evaluation.png", BARS))
     write_atomically(text, strict_json.dumps(report, indent=1).encode())
     with optional(picture.name):
         picture.unlink(missing_ok=True)
-        shown = dataset.batch(np.arange(min(len(dataset), 1000 if samples.ndim == 2 else 64)))
-        pictures.beside(picture, samples[: len(shown)], shown, recipe.name)
+        real = dataset.batch(np.arange(min(len(dataset), 1000 if samples.ndim == 2 else 64)))
+        pictures.beside(picture, samples[: len(real)], real, recipe.name)
     with optional(bars.name):
         bars.unlink(missing_ok=True)
         if rows:
             shares.classes(bars, rows, f"{recipe.name} on {dataset.name}")
     print(written(text, picture, bars))
+
+
+def _asked(args: argparse.Namespace, gan: GAN, dataset: Dataset) -> dict[str, Any]:
+    """What a conditional run made of each class, printed, and as `evaluation.json` holds it."""
+    recipe, each = gan.recipe, max(1, args.num // gan.recipe.classes)
+    asked = np.repeat(np.arange(recipe.classes), each)
+    samples = cli.generate(gan, recipe, args.seed, len(asked), rng.EVALUATION, asked, ema=args.ema)
+    try:
+        found = asked_of(recipe, dataset, samples, asked, args.seed)
+    except UserError as error:
+        print(f"{'asked for':<17} -        {error}")
+        return {"asked": None, "asked_error": str(error)}
+    print(asked_table(found))
+    return {"asked": dataclasses.asdict(found) | {"accuracy": found.accuracy}, "asked_error": None}
 
 
 if __name__ == "__main__":

@@ -78,7 +78,9 @@ def main(argv: list[str] | None = None) -> int:
         print(listing())
         return 0
     if "summary" in args:
-        print(cli.build_recipe(args).summary())
+        recipe = cli.build_recipe(args)
+        # Classes are the data's, which are read for nothing else.
+        print((cli.with_data(args, recipe)[0] if "conditional" in args else recipe).summary())
         return 0
     threads = cli.prepare_threads(args.get("threads"))
     if "tensorboard" in args:

@@ -11,16 +11,19 @@ import ganref
 from ganref.draws.rng import (
     DATA,
     DROPOUT,
+    LABELS,
     LATENT,
     LATENT_G,
     MIXTURE,
     Stream,
+    drawn_labels,
     dropout_masks,
     latent,
     mixtures,
 )  # fmt: skip
 from ganref.parity.differences import FLOOR
 from ganref.spec import Recipe, on_data
+from ganref.spec.labels import pass_masks, with_labels
 from ganref.spec.losses import (
     BinaryCrossEntropy,
     Hinge,
@@ -64,6 +67,13 @@ def draws(recipe: Recipe, steps: int, seed: int = 0) -> tuple[tuple[Any, Any], d
     more: dict[str, Any] = {"Z_G": None, "masks": masks}
     if recipe.fresh_Z:
         more["Z_G"] = latent(recipe, Stream(seed, LATENT_G), k, (recipe.G_updates, batch))
+    if recipe.classes:
+        leads = (examples,), (examples,), (recipe.G_updates, batch)
+        labels = drawn_labels(Stream(seed, LABELS), k, leads, np.arange(recipe.classes))
+        Z = with_labels(recipe, Z, labels[1])
+        if recipe.fresh_Z:
+            more["Z_G"] = with_labels(recipe, more["Z_G"], labels[2])
+        masks |= pass_masks(recipe, *labels[:2], labels[2] if recipe.fresh_Z else None)
     return (X, Z), more
 
 
@@ -91,12 +101,29 @@ def trace_differences(recipe: Recipe, found: Any, expected: Any) -> dict[str, fl
     }
 
 
+def conditional() -> dict[str, Recipe]:
+    """Both kinds of class labels, on dense networks and on convolutions, and the one that there is
+    on an energy, whose code lies a layer further back."""
+    by_name = {
+        f"{kind}-{name}": narrow(name).replace(conditional=kind, classes=3)
+        for kind in ("concat", "projection")
+        for name in ("mlp", "dcgan32", "dcgan")
+    }
+    energy = narrow("ebgan").replace(data="gaussian", data_shape=(2,), latent_dim=2)
+    energy = with_loss(energy, repelling=0.1).replace(conditional="concat", classes=3)
+    return by_name | {"concat-energy": energy}
+
+
 def options() -> dict[str, Recipe]:
     """Every option that changes the arithmetic, on a narrow recipe that has a use for it."""
     toy, dcgan, dcgan32 = narrow("gaussian"), narrow("dcgan"), narrow("dcgan32")
     ebgan = narrow("ebgan").replace(latent="uniform")
     points = ebgan.replace(data="gaussian", data_shape=(2,), latent_dim=2)
     wgan_gp = on_data(narrow("wgan-gp"), "ring", True).replace(width=8)
+    # Labels in every pass: of two updates of D, at mixed and at real points, and of a fresh Z.
+    labelled = wgan_gp.replace(
+        conditional="concat", classes=3, D_updates=2, loss=WassersteinGP(r1=0.5)
+    )
     gentle = {"adam_D": ganref.recipe("mlp").adam_D, "adam_G": ganref.recipe("mlp").adam_G}
     tabs = {f"{r.name}-{tab}": ganref.with_tab(r, tab) for r in (toy, dcgan)
             for tab in ("pytorch", "tensorflow", "mxnet")}  # fmt: skip
@@ -131,6 +158,9 @@ def options() -> dict[str, Recipe]:
         "ebgan-points": points,
         "wgan-gp-points": wgan_gp,
         "fresh-Z": dcgan32.replace(fresh_Z=True),
+        "concat-gp": labelled.replace(conditional="concat"),
+        "projection-gp": labelled.replace(conditional="projection"),
+        "projection-spectral": dcgan32.replace(conditional="projection", classes=3, spectral=True),
         "D-updates": toy.replace(D_updates=3, G_updates=2),
         "D-updates-fresh": narrow("mlp").replace(D_updates=2),
         "D-updates-conv": dcgan32.replace(D_updates=2, loss=LeastSquares()),

@@ -21,7 +21,7 @@ def make(runs: Path) -> None:
     """equivalence-<case>.json and .png."""
     for name, options in CASES.items():
         where = runs / f"equivalence-{name}"
-        words = f"compare {options} --backends numpy,torch,tf,mxnet"
+        words = f"compare {options} --backends numpy,torch,tf,mxnet,jax"
         if not (where / "compare.json").exists():
             run(f"ganref {words} --threads 1 --quiet --out {where}")
         report = json.loads((where / "compare.json").read_text())

@@ -11,8 +11,24 @@ from .main import (
     run_main,
     shows_bar,
 )
-from .options import DEFINING, build_recipe, reading, reading_options, recipe_options
-from .runs import check_changes, data_of, generate, new_run, restore, resumed_run, trained
+from .options import (
+    DEFINING,
+    build_recipe,
+    reading,
+    reading_options,
+    recipe_options,
+    with_data,
+)
+from .runs import (
+    check_changes,
+    data_of,
+    generate,
+    generate_rows,
+    new_run,
+    restore,
+    resumed_run,
+    trained,
+)
 from .start import check_memory, create, machine, pick_device, prepare_threads, versions
 
 __all__ = [
@@ -27,6 +43,7 @@ __all__ = [
     "create",
     "data_of",
     "generate",
+    "generate_rows",
     "machine",
     "new_run",
     "path",
@@ -43,4 +60,5 @@ __all__ = [
     "shows_bar",
     "trained",
     "versions",
+    "with_data",
 ]

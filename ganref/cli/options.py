@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import data
 from ..spec import RECIPES, TABS, Recipe, UserError, on_data, recipe, with_tab
+from ..spec.labels import CONDITIONAL, conditional
 from ..spec.losses import LOSSES, Loss
 from .main import SEED, between, positive
 
@@ -41,7 +42,7 @@ ELSEWHERE: dict[str, Callable[[Recipe], Any]] = {
 READING = ("mixed", "strict", "resize", "crop")
 # Options that define what is computed: a resumed run has them from its config.
 DEFINING = (
-    "recipe", "tab", "seed", "loss", "lr", "lr_D", "lr_G", "channels", *PLAIN,
+    "recipe", "tab", "seed", "loss", "lr", "lr_D", "lr_G", "channels", "conditional", *PLAIN,
     *LOSS_OPTIONS, "dtype", *READING, "run_dir",
 )  # fmt: skip
 
@@ -70,6 +71,8 @@ def recipe_options(p: argparse.ArgumentParser) -> None:
     g.add_argument("--latent-dim", type=number)
     g.add_argument("--leaky-slope", type=share, help="0 is ReLU (d2l.ai's DCGAN, exercise 1)")
     g.add_argument("--spectral", action="store_true", help="spectral normalisation in D")
+    g.add_argument("--conditional", nargs="?", const=CONDITIONAL[0], choices=CONDITIONAL,
+                   help="G and D see the data's labels, in D one of these (concat)")  # fmt: skip
     g.add_argument("--loss", help=f"one of {', '.join(LOSSES)} (default: the recipe's)")
     g.add_argument("--generator-loss", choices=("non_saturating", "minimax"))
     g.add_argument("--label-smoothing", type=share, help="real labels are 1 minus this")
@@ -111,7 +114,8 @@ def reading(args: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def build_recipe(args: dict[str, Any]) -> Recipe:
-    """The recipe with the command line's numbers. Raises UserError."""
+    """The recipe with the command line's numbers, but for the classes, which are the data's: see
+    `with_data`. Raises UserError."""
     base = with_tab(recipe(args.get("recipe", "gaussian")), args.get("tab", "aligned"))
     name = args.get("data", base.data)
     points = data.points_dimension(name)
@@ -134,7 +138,19 @@ def build_recipe(args: dict[str, Any]) -> Recipe:
         if field in args and base.replace(**{field: other(base)}).networks == base.networks:
             option = field.replace("_", "-")
             raise UserError(f"--{option} has no effect on recipe {base.name}; no layer has one")
-    return base.replace(**changes, **_loss(base, args))
+    built = base.replace(**changes, **_loss(base, args))
+    if "conditional" in args:  # what no number of classes makes good is known before data are read
+        built.replace(conditional=args["conditional"], classes=2)
+    return built
+
+
+def with_data(args: dict[str, Any], built: Recipe) -> tuple[Recipe, data.Dataset]:
+    """What `build_recipe` gave and the data that the options name, with their classes in the recipe
+    where --conditional asks for them. Raises UserError."""
+    name = args.get("data", built.data)
+    dataset = data.load(name, built, args.get("seed", 0), **reading(args, name))
+    kind = args.get("conditional", "")
+    return conditional(built, kind, dataset.labels, dataset.classes), dataset
 
 
 def _loss(base: Recipe, args: dict[str, Any]) -> dict[str, Any]:

@@ -14,11 +14,13 @@ from ..backend import GAN, check_backend
 from ..draws import rng
 from ..output.files import LOG
 from ..spec import Recipe, UserError
+from ..spec.labels import with_labels
 from ..spec.precision import storage
+from ..training import shown
 from ..training.checkpoint import Checkpoint, find, load_latest
 from ..training.log import Log
 from ..training.run import Config, RunDirectory
-from .options import DEFINING, READING, build_recipe, reading
+from .options import DEFINING, READING, build_recipe, reading, with_data
 from .start import check_memory, create, pick_device, prepare_threads
 
 BATCH = 256  # samples that are drawn at a time
@@ -30,22 +32,22 @@ def new_run(args: dict[str, Any]) -> tuple[Config, data.Dataset]:
     backend = args.get("backend", "numpy")
     check_backend(backend)
     check_memory(built, args.get("dtype", "float32"))
-    name, seed = args.get("data", built.data), args.get("seed", 0)
-    extra = reading(args, name)
-    dataset = data.load(name, built, seed, **extra)
+    name = args.get("data", built.data)
+    built, dataset = with_data(args, built)
     steps = _steps(args, built, name, dataset)
     config = Config(
         recipe=built,
         backend=backend,
         data=_anywhere(name),
         identity=dataset.identity,
-        seed=seed,
+        seed=args.get("seed", 0),
         device=pick_device(backend, args.get("device", "auto")),
         dtype=args.get("dtype", "float32"),
         compile=args.get("compile", "auto"),
         steps=steps,
         planned_steps=steps,
-        **extra,
+        class_names=dataset.classes if built.conditional else (),
+        **reading(args, name),
     )
     return config, dataset
 
@@ -142,17 +144,32 @@ def restore(
 
 
 def generate(
-    gan: GAN, recipe: Recipe, seed: int, num: int, stream: int = rng.PICTURES, **how: bool
+    gan: GAN,
+    recipe: Recipe,
+    seed: int,
+    num: int,
+    stream: int = rng.PICTURES,
+    labels: np.ndarray | None = None,
+    **how: bool,
 ) -> np.ndarray:
     """`num` samples (num, *data) from the noise of that seed, the same on every backend: each
-    256 of them are a step of the stream."""
+    256 of them are a step of the stream. `labels` (num,) are the classes of a conditional recipe's.
+    """
     noise = rng.Stream(seed, stream)
     parts = []
     for i in range(-(-num // BATCH)):
         count = min(BATCH, num - i * BATCH)
         Z = rng.latent(recipe, noise, range(i, i + 1), (BATCH,))[0][:count]
-        parts.append(gan.generate(Z, **how))
+        own = None if labels is None else labels[i * BATCH : i * BATCH + count]
+        parts.append(gan.generate(with_labels(recipe, Z, own), **how))
     return np.concatenate(parts)
+
+
+def generate_rows(gan: GAN, recipe: Recipe, seed: int, across: int, **how: bool) -> np.ndarray:
+    """Samples (classes * across, *data) of a conditional recipe, class by class, each of the same
+    noise."""
+    Z = shown.rows_of_classes(recipe, seed, range(recipe.classes), across)
+    return np.concatenate([gan.generate(Z[i : i + BATCH], **how) for i in range(0, len(Z), BATCH)])
 
 
 def data_of(

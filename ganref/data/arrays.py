@@ -1,4 +1,4 @@
-"""Points, or images and their labels, that NumPy or a spreadsheet saved."""
+"""Points, or images and their labels, that NumPy saved."""
 
 from __future__ import annotations
 
@@ -67,25 +67,6 @@ def check_labels(path: Path, labels: np.ndarray, count: int) -> np.ndarray:
     return labels.reshape(count).astype(np.int64)
 
 
-def read_csv(path: Path) -> np.ndarray:
-    """Points (N, d) as float64 from rows of numbers between commas, semicolons or tabs; a first
-    row that is no numbers is a header. Raises UserError for anything else."""
-    wanted = "it must hold a point in each row, as many numbers in each"
-    try:
-        text = path.read_text("utf-8-sig")
-        lines = [line for line in text.splitlines() if line.partition("#")[0].strip()]
-        separator = next((s for s in ",;\t" if lines and s in lines[0]), None)
-        header = bool(lines) and not _are_numbers(lines[0].split(separator))
-        if not lines[header:]:
-            raise ValueError("no rows")
-        return np.loadtxt(lines[header:], np.float64, "#", separator, ndmin=2)
-    except MemoryError:
-        raise
-    except Exception as error:
-        reason = str(error).partition("\n")[0].partition(";")[0]
-        raise UserError(f"{path} cannot be read ({reason}); {wanted}") from error
-
-
 def as_examples(path: Path, loaded: np.ndarray) -> np.ndarray:
     """Points (N, d) as float64, or images (N, 1 or 3, H, W) as uint8. Raises UserError, with what
     would be right, for anything else, and for points that are not finite."""
@@ -122,15 +103,6 @@ def _as_bytes(images: np.ndarray) -> str:
     if low >= 0 and high <= 255:
         return "x.round().astype(np.uint8), for these are from 0 to 255"
     return f"them scaled to 0 to 255, for these are from {low:g} to {high:g}"
-
-
-def _are_numbers(words: list[str]) -> bool:
-    try:
-        for word in words:
-            float(word)
-    except ValueError:
-        return False
-    return True
 
 
 def _member(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..spec.errors import UserError
 from ..spec.layers import Shape
-from . import arrays, sources
+from . import arrays, sources, tables
 from .fitting import Fitting, describe, fit_all
 
 _KINDS = {
@@ -101,15 +101,16 @@ def points_dimension(path: Path, kind: str) -> int | None:
 
 def read(
     path: Path, kind: str, shape: Shape, how: Fitting
-) -> tuple[np.ndarray, np.ndarray | None, str]:
-    """(examples, labels, note) of a single file; images in that shape, where it is one of images.
+) -> tuple[np.ndarray, np.ndarray | None, str, tuple[str, ...]]:
+    """(examples, labels, note, the classes' names) of a single file; images in that shape, where it
+    is one of images.
 
     Raises UserError for a file that is not what its name says, or holds no images where the shape
     is one of images.
     """
-    X, labels = _array(path, kind)
+    X, labels, classes = _array(path, kind)
     if X.ndim != 4 or len(shape) != 3:
-        return X, labels, ""
+        return X, labels, "", classes
     done = []
     if kind == "idx" and sources.fits_32(X, shape):
         X = sources.pad32(X)
@@ -121,23 +122,27 @@ def read(
     if X.shape[1] != shape[0]:
         done.append("turned grey" if shape[0] == 1 else "turned colour")
     count = f"{len(X):,} images, {shape[2]}×{shape[1]}"
-    return array, labels, f"{count}, all {', '.join(done)}" if done else ""
+    return array, labels, f"{count}, all {', '.join(done)}" if done else "", classes
 
 
-def _array(path: Path, kind: str) -> tuple[np.ndarray, np.ndarray | None]:
+def _array(path: Path, kind: str) -> tables.Table:
+    """(examples, labels, the classes' names). Raises UserError."""
     if kind == "idx":
         beside = _labels_beside(path)
         if beside is None:
-            return sources.read_idx(path, 3)[:, None], None
-        return sources.read_idx_pair(path, beside)
+            return sources.read_idx(path, 3)[:, None], None, ()
+        return *sources.read_idx_pair(path, beside), ()
     if kind == "mat":
-        return sources.read_mat(path)
-    labels = None
+        return *sources.read_mat(path), ()
+    labels: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
     if kind == "npz":
         loaded, labels = arrays.read_npz(path)
+    elif kind == "csv":
+        loaded, labels, classes = tables.read_csv(path)
     else:
-        loaded = arrays.read_npy(path) if kind == "npy" else arrays.read_csv(path)
-    return arrays.as_examples(path, loaded), labels
+        loaded = arrays.read_npy(path)
+    return arrays.as_examples(path, loaded), labels, classes
 
 
 def _labels_beside(path: Path) -> Path | None:

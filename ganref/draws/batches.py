@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..spec.errors import UserError
+from ..spec.labels import pass_masks, with_labels
 from ..spec.precision import storage
 from ..spec.schema import Recipe
 from . import rng
@@ -21,6 +23,10 @@ CHUNK_BYTES, CHUNK_STEPS = 16 * 2**20, 125
 
 class Examples(Protocol):
     """What a data set offers to be drawn from: `ganref.data.Dataset` does."""
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """The examples' classes (N,), where they have some."""
 
     def __len__(self) -> int:
         """How many examples there are."""
@@ -45,7 +51,8 @@ class Source:
     def __init__(
         self, recipe: Recipe, dataset: Examples, seed: int, dtype: str, held: bool = False
     ) -> None:
-        """`held`: the data set lies where training happens, so that X is rows of it."""
+        """`held`: the data set lies where training happens, so that X is rows of it. Raises
+        UserError for data without labels where the recipe has classes."""
         self.recipe, self.dataset, self.held = recipe, dataset, held
         self.dtype = storage(dtype)
         self.steps_per_epoch = recipe.steps_per_epoch(len(dataset))
@@ -53,6 +60,10 @@ class Source:
         self._latent, self._latent_G, self._dropout, self._shuffle, self._mixture = (
             rng.Stream(seed, stream) for stream in streams
         )
+        self._labels = rng.Stream(seed, rng.LABELS)
+        if recipe.classes and dataset.labels is None:
+            raise UserError("the recipe is conditional, and its data have no labels")
+        self._classes = np.asarray(dataset.labels if recipe.classes else ())
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
 
     @property
@@ -64,31 +75,37 @@ class Source:
 
     def draw(self, steps: range) -> Batch:
         """The draws of these steps, which must lie in one epoch."""
-        recipe, batch = self.recipe, self.recipe.batch_size
-        Z_G = None
-        if recipe.fresh_Z:
-            Z_G = rng.latent(recipe, self._latent_G, steps, (recipe.G_updates, batch))
-        return Batch(
-            X=self.real(steps),
-            Z=rng.latent(recipe, self._latent, steps, (recipe.examples_per_step,)),
-            Z_G=Z_G,
-            masks=rng.dropout_masks(recipe, self._dropout, steps)
-            | rng.mixtures(recipe, self._mixture, steps),
-        )
+        recipe = self.recipe
+        leads = [(recipe.examples_per_step,), (recipe.G_updates, recipe.batch_size)]
+        leads = leads[: 2 if recipe.fresh_Z else 1]
+        streams = self._latent, self._latent_G
+        latents = [
+            rng.latent(recipe, stream, steps, lead)
+            for stream, lead in zip(streams, leads, strict=False)
+        ]
+        masks = rng.dropout_masks(recipe, self._dropout, steps)
+        masks |= rng.mixtures(recipe, self._mixture, steps)
+        if recipe.classes:
+            drawn = rng.drawn_labels(self._labels, steps, leads, self._classes)
+            latents = [with_labels(recipe, *own) for own in zip(latents, drawn, strict=True)]
+            drawn.append(None)
+            masks |= pass_masks(recipe, self._classes[self._rows(steps)], *drawn[:2])
+        return Batch(self.real(steps), latents[0], latents[1] if recipe.fresh_Z else None, masks)
 
     def real(self, steps: range) -> np.ndarray:
         """The real examples (k, n B, *data) of these steps of n updates of D, or their rows
         (k, n B). Every epoch goes through the data once in an order of its own; the rows that do
         not fill a last step wait for another epoch."""
+        rows = self._rows(steps)
+        return rows if self.held else self.dataset.batch(rows, self.dtype)
+
+    def _rows(self, steps: range) -> np.ndarray:
         epoch, first = divmod(steps.start, self.steps_per_epoch)
         if self._order[0] != epoch:
             self._order = epoch, rng.permutation(self._shuffle, epoch, len(self.dataset))
         size = self.recipe.examples_per_step
         rows = self._order[1][first * size : (first + len(steps)) * size]
-        if self.held:
-            return rows.reshape(len(steps), size)
-        X = self.dataset.batch(rows, self.dtype)
-        return X.reshape(len(steps), size, *X.shape[1:])
+        return rows.reshape(len(steps), size)
 
 
 def plan(source: Source, start: int, stop: int, checkpoint_every: int | None) -> Iterator[range]:

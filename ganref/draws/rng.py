@@ -6,6 +6,9 @@ counter's highest word, so that each step's numbers can be made alone, in any or
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from ..spec.errors import UserError
@@ -13,6 +16,7 @@ from ..spec.schema import MIX, Recipe
 
 # A stream's number is part of every published result: never renumber.
 WEIGHTS, LATENT, LATENT_G, SHUFFLE, DROPOUT, PICTURES, DATA, EVALUATION, MIXTURE = range(1, 10)
+LABELS = 10
 
 
 class Stream:
@@ -37,8 +41,9 @@ class Stream:
 
 
 def latent(recipe: Recipe, stream: Stream, steps: range, lead: tuple[int, ...]) -> np.ndarray:
-    """The latents (len(steps), *lead, *latent_shape) of these steps, float64."""
-    shape = (*lead, *recipe.latent_shape)
+    """The latents (len(steps), *lead, *latent_shape) of these steps, float64; where the recipe has
+    classes their noise alone, to which `spec.labels.with_labels` appends labels."""
+    shape = (*lead, recipe.latent_dim, *recipe.latent_shape[1:])
     out = np.empty((len(steps), *shape))
     for row, step in zip(out, steps, strict=True):
         generator = stream.at(step)
@@ -49,9 +54,23 @@ def latent(recipe: Recipe, stream: Stream, steps: range, lead: tuple[int, ...]) 
     return out
 
 
+def drawn_labels(
+    stream: Stream, steps: range, leads: Sequence[tuple[int, ...]], labels: np.ndarray
+) -> list[Any]:
+    """The labels (len(steps), *lead) of these steps, for each lead: those of examples drawn from
+    all N with the same chance, so that classes are as frequent as among their labels (N,)."""
+    out = [np.empty((len(steps), *lead), np.int64) for lead in leads]
+    for row, step in enumerate(steps):
+        generator = stream.at(step)
+        for own in out:
+            own[row] = labels[generator.integers(len(labels), size=own.shape[1:])]
+    return out
+
+
 def dropout_masks(recipe: Recipe, stream: Stream, steps: range) -> dict[str, np.ndarray]:
     """The masks (len(steps), passes, B, *features) of these steps, by layer; True is kept."""
-    shapes = {n: shape for n, shape in recipe.masks().items() if n != MIX}
+    drops = recipe.discriminator.dropouts
+    shapes = {n: shape for n, shape in recipe.masks().items() if n in drops}
     masks = {name: np.empty((len(steps), *shape), dtype=bool) for name, shape in shapes.items()}
     for row, step in enumerate(steps):
         generator = stream.at(step)

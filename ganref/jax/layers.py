@@ -149,6 +149,28 @@ class Dropout(Layer):
         return x * (_channels_last(mask).astype(x.dtype) * (1 / (1 - self.spec.rate)))
 
 
+class Concat(Layer):
+    """The example's label behind its numbers, or as constant channels behind an image's."""
+
+    def __call__(self, own: Weights, x: Tensor, label: Tensor) -> Tensor:
+        batch, *size, _ = x.shape
+        channels = label.astype(x.dtype).reshape(batch, *(1 for _ in size), -1)
+        return jnp.concatenate([x, jnp.broadcast_to(channels, (batch, *size, label.shape[1]))], -1)
+
+
+class Projection(Dense):
+    """y = x (w + E[label])ᵀ + b (Miyato and Koyama 2018)."""
+
+    def __call__(  # type: ignore[override]
+        self, own: Weights, x: Tensor, label: Tensor, update_stats: bool
+    ) -> tuple[Tensor, Weights]:
+        kernel, own = _kernel(own, update_stats)
+        e, own = _kernel(own, update_stats, name="embedding", power="u_embedding")
+        along = kernel.T + label.astype(e.dtype) @ e.T
+        x = x.astype(self.dtype) * along.astype(self.dtype)
+        return _shifted(own, x.sum(1, keepdims=True)), own
+
+
 class Reshape(Layer):
     """The same numbers in the spec's shape."""
 
@@ -167,6 +189,8 @@ LAYERS: dict[type[spec.Layer], Any] = {
     spec.Tanh: Tanh,
     spec.Sigmoid: Sigmoid,
     spec.Dropout: Dropout,
+    spec.Concat: Concat,
+    spec.Projection: Projection,
     spec.Reshape: Reshape,
     spec.Flatten: Reshape,
 }
@@ -191,21 +215,25 @@ class Chain:
         """(output, (codes, new stats)) for x (B, *input), as a pure function of the weights and
         running statistics, both in the network's order: samples (B, *output), or outputs (B,); and
         an autoencoder's codes (B, n)."""
-        codes, start, params = None, x, self.spec.params
+        codes, start, params, masks = None, x, self.spec.params, masks or {}
         names = [p.name for p in sorted(params, key=lambda p: not p.trainable)]
         weights = dict(zip(names, (*trained, *stats), strict=True))
         for i, layer in enumerate(self.layers):
-            prefix = f"{self.spec.name}.{i}."
-            own = {p.name: weights[prefix + p.name] for p in layer.spec.params()}
+            name = f"{self.spec.name}.{i}"
+            own = {p.name: weights[f"{name}.{p.name}"] for p in layer.spec.params()}
             if isinstance(layer, BatchNorm):
                 x, own = layer(own, x, training, update_stats)
             elif isinstance(layer, Dropout):
-                x = layer(own, x, (masks or {}).get(prefix[:-1]))
+                x = layer(own, x, masks.get(name))
+            elif isinstance(layer, Concat):
+                x = layer(own, x, masks[name])
+            elif isinstance(layer, Projection):
+                x, own = layer(own, x, masks[name], training and update_stats)
             elif isinstance(layer, (Dense, Conv)):
                 x, own = layer(own, x, training and update_stats)
             else:
                 x = layer(own, x)
-            weights |= {prefix + name: tensor for name, tensor in own.items()}
+            weights |= {f"{name}.{part}": tensor for part, tensor in own.items()}
             if i == self.spec.code:
                 codes = x.reshape(len(x), -1).astype(start.dtype)
         x = x.astype(start.dtype)
@@ -218,9 +246,11 @@ class Chain:
         return x.reshape(len(x)), new
 
     @partial(jax.jit, static_argnames=("self", "training"))
-    def run(self, trained: Gradients, stats: Any, x: Tensor, training: bool) -> Any:
+    def run(
+        self, trained: Gradients, stats: Any, x: Tensor, training: bool, masks: Masks | None
+    ) -> Any:
         """`apply`, compiled."""
-        return self.apply(trained, stats, x, training)
+        return self.apply(trained, stats, x, training, masks=masks)
 
     @partial(jax.jit, static_argnames="self")
     def record(self, trained: Gradients, stats: Any, x: Tensor, masks: Masks | None) -> Any:
@@ -255,9 +285,15 @@ class Network:
         self.trained: dict[str, Any] = {p.name: own[p.name] for p in network.params if p.trainable}
         self.stats = {p.name: own[p.name] for p in network.params if not p.trainable}
 
-    def run(self, x: Tensor, training: bool = True, update_stats: bool = True) -> Tensor:
+    def run(
+        self,
+        x: Tensor,
+        training: bool = True,
+        update_stats: bool = True,
+        masks: Masks | None = None,
+    ) -> Tensor:
         """The output for x (B, *input) alone, with nothing recorded."""
-        output, (_, stats) = self.chain.run(*self.tensors(), x, training)
+        output, (_, stats) = self.chain.run(*self.tensors(), x, training, masks)
         if update_stats:
             self.put(stats)
         return output
@@ -305,17 +341,19 @@ def _laid(array: np.ndarray, dtype: Any, device: Any) -> Tensor:
     return jax.device_put(np.array(own, dtype, order="C"), device)
 
 
-def _kernel(own: Weights, update_stats: bool, outputs: int = 1) -> tuple[Tensor, Weights]:
+def _kernel(
+    own: Weights, update_stats: bool, outputs: int = 1, name: str = "weight", power: str = "u"
+) -> tuple[Tensor, Weights]:
     """What the layer multiplies by; its outputs are that axis of its weight."""
-    weight = own["weight"]
-    if "u" not in own:
+    weight = own[name]
+    if power not in own:
         return weight, own
     matrix = jnp.moveaxis(weight, outputs, 0).reshape(weight.shape[outputs], -1)
-    v = lax.stop_gradient(matrix).T @ own["u"]
+    v = lax.stop_gradient(matrix).T @ own[power]
     v = v / jnp.sqrt((v * v).sum())
     u = matrix @ v
     sigma = jnp.sqrt((u * u).sum())
-    return weight / sigma, own | {"u": u / sigma} if update_stats else own
+    return weight / sigma, own | {power: u / sigma} if update_stats else own
 
 
 def _shifted(own: Weights, y: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ class Adam:
     ) -> None:
         self.network, self.spec, self.ema, self.clip = network, adam, ema, clip
         with wide(network.device):
-            self.set_steps(0)
+            self.count = Variable(_counted(0, network.device))
             tensors = [variable.value for variable in network.trained.values()]
             self.m, self.v = ([Variable(_zeros(t)) for t in tensors] for _ in "mv")
             self.average = [Variable(t.copy()) for t in tensors] if ema else []
@@ -52,13 +52,17 @@ class Adam:
     def set_steps(self, steps: int) -> None:
         """Go on as after that many updates."""
         with wide(self.network.device):
-            self.count = Variable(jax.device_put(np.int64(steps), self.network.device))
+            self.count.value = _counted(steps, self.network.device)
 
     def tensors(self) -> dict[str, Any]:
         """The moments `<param>.m` and `.v`, and averages `<param>.ema` where they are kept."""
         lists = {"m": self.m, "v": self.v} | ({"ema": self.average} if self.ema else {})
         named = {suffix: self.network.named(own) for suffix, own in lists.items()}
         return {f"{name}.{s}": tensor for s, own in named.items() for name, tensor in own.items()}
+
+
+def _counted(steps: int, device: Any) -> Tensor:
+    return jax.device_put(np.int64(steps), device)
 
 
 def _zeros(like: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from ..spec.errors import DoesNotApply, UserError
 from ..spec.schema import Recipe
 from . import distances, fidelity, inception, two_sample
 from .case import FEATURE_ROWS, Case, Result
-from .classes import ClassRow, class_distance
+from .classes import Asked, ClassRow, asked_classes, class_distance
 
 FEWEST_COPIES = 20  # samples: the test's normal interval means nothing for fewer
 
@@ -184,6 +184,18 @@ def classes_of(
     with contextlib.suppress(UserError):
         return [] if case.diverged else case.class_rows
     return []
+
+
+def asked_of(
+    recipe: Recipe, dataset: Dataset, samples: np.ndarray, asked: np.ndarray, seed: int = 0
+) -> Asked:
+    """A row for each class, of samples as `evaluate_samples` takes them that were asked for as the
+    classes `asked` (n,). Raises UserError where the classes cannot be told, or were never seen."""
+    case = Case(recipe, dataset, np.asarray(samples), seed)
+    if case.diverged:
+        raise UserError(case.diverged)
+    generator = case.generator(len(GROUPS))
+    return asked_classes(case.classifier, dataset, case.comparable, asked, generator)
 
 
 def _attempt(case: Case, group: Group, number: int) -> list[Result]:

@@ -28,12 +28,12 @@ class Layer(gluon.HybridBlock):
             how |= {} if p.trainable else {"differentiable": False}
             setattr(self, p.name, self.params.get(p.name, **how))
 
-    def direction(self) -> Tensor:
+    def direction(self, name: str = "weight", power: str = "u") -> Tensor:
         """v = Wᵀ u / |Wᵀ u|, which gradients take as it is: it comes from outside of the block."""
         with autograd.pause():
             first = 1 if isinstance(self.spec, spec.ConvTranspose) else 0
-            weight = np.swapaxes(self.weight.data(), 0, first)
-            v = np.dot(self.u.data(), weight.reshape(len(weight), -1))
+            weight = np.swapaxes(getattr(self, name).data(), 0, first)
+            v = np.dot(getattr(self, power).data(), weight.reshape(len(weight), -1))
             return v / np.sqrt((v * v).sum())
 
 
@@ -185,6 +185,43 @@ class Dropout(Layer):
         return dx if scaled is None else dx * scaled
 
 
+class Concat(Layer):
+    """The example's label behind its numbers, or as constant channels behind an image's."""
+
+    def hybrid_forward(self, F: Any, x: Tensor, label: Tensor) -> Tensor:
+        return F.np.concatenate((x, label), axis=1)
+
+    def tangent(self, x: Tensor, y: Tensor, dx: Tensor, label: Tensor) -> Tensor:
+        return np.concatenate((dx, np.zeros_like(label)), axis=1)
+
+
+class Projection(Layer):
+    """y = x (w + E[label])ᵀ + b (Miyato and Koyama 2018)."""
+
+    def hybrid_forward(
+        self,
+        F: Any,
+        x: Tensor,
+        label: Tensor,
+        *v: Tensor,
+        weight: Tensor,
+        embedding: Tensor,
+        bias: Any = None,
+        u: Any = None,
+        u_embedding: Any = None,
+    ) -> Tensor:
+        weight, first = _kernel(F, weight, v[:1], u)
+        embedding, second = _kernel(F, embedding, v[1:], u_embedding)
+        y = F.np.sum(x * (weight + F.np.dot(label, embedding)), axis=1, keepdims=True)
+        y = y if bias is None else y + bias
+        return (*first(y), second(y)[1]) if v else y
+
+    def tangent(self, x: Tensor, y: Tensor, dx: Tensor, label: Tensor, *v: Tensor) -> Tensor:
+        own = {"weight": self.weight.data(), "embedding": self.embedding.data()}
+        dy = self.hybrid_forward(mx.nd, dx, label, *v, **own)
+        return dy[0] if v else dy
+
+
 class Reshape(Layer):
     """The same numbers in the spec's shape."""
 
@@ -204,6 +241,8 @@ LAYERS = {
     spec.Tanh: Tanh,
     spec.Sigmoid: Sigmoid,
     spec.Dropout: Dropout,
+    spec.Concat: Concat,
+    spec.Projection: Projection,
     spec.Reshape: Reshape,
     spec.Flatten: Reshape,
 }
@@ -247,13 +286,10 @@ class Network(gluon.HybridBlock):
             if isinstance(layer, BatchNorm):
                 x, *batch = layer(x)
                 stats += batch
-            elif self._drops(i):
-                x = layer(x, masks.pop(0))
-            elif self._divides(i):
-                x, u = layer(x, masks.pop(0))
-                stats.append(u)
             else:
-                x = layer(x)
+                y = layer(x, *(masks.pop(0) for _ in range(self._takes(i))))
+                x, *powers = y if self._powers(i) else (y,)
+                stats += powers
             code = x if i == self.spec.code else code
         if self.spec.head == "energy":
             error = F.npx.reshape(x - start, (-2, -1))
@@ -278,9 +314,15 @@ class Network(gluon.HybridBlock):
                 self._update_stats(len(x), stats)
         return y, None if self.spec.code is None else code.reshape(len(code), -1)
 
-    def run(self, x: Tensor, training: bool = True, update_stats: bool = True) -> Tensor:
+    def run(
+        self,
+        x: Tensor,
+        training: bool = True,
+        update_stats: bool = True,
+        masks: Masks | None = None,
+    ) -> Tensor:
         """The output for x (B, *input) alone, with nothing recorded."""
-        return self(x, training, update_stats)[0]
+        return self(x, training, update_stats, masks)[0]
 
     def record(
         self, x: Tensor, update_stats: bool = True, masks: Masks | None = None
@@ -298,10 +340,9 @@ class Network(gluon.HybridBlock):
         scaled, start = self._scaled(x, masks), (x, dx)
         with autograd.train_mode():
             for i, layer in enumerate(self.layers):
-                divides = self._divides(i)
-                more = [scaled.pop(0)] if self._drops(i) or divides else []
+                more = [scaled.pop(0) for _ in range(self._takes(i))]
                 y = layer(x, *more)
-                y = y[0] if isinstance(layer, BatchNorm) or divides else y
+                y = y[0] if isinstance(layer, BatchNorm) or self._powers(i) else y
                 x, dx = y, layer.tangent(x, y, dx, *more)
         if self.spec.head == "energy":
             error, change = (a.reshape(len(x), -1) for a in (x - start[0], dx - start[1]))
@@ -315,25 +356,30 @@ class Network(gluon.HybridBlock):
         _, index, own = name.split(".")
         return getattr(self.layers[int(index)], own)
 
-    def _drops(self, i: int) -> bool:
-        return f"{self.spec.name}.{i}" in self.spec.dropouts
+    def _powers(self, i: int) -> list[str]:
+        """The vectors of a spectral layer."""
+        return [p.name for p in self.layers[i].spec.params() if p.role == "power"]
 
-    def _divides(self, i: int) -> bool:
-        return getattr(self.layers[i].spec, "spectral", False)
+    def _takes(self, i: int) -> int:
+        """How many arrays of `_scaled` are that layer's."""
+        name = f"{self.spec.name}.{i}"
+        return (name in self.spec.dropouts | self.spec.labelled) + len(self._powers(i))
 
     def _scaled(self, x: Tensor, masks: Masks | None) -> list[Tensor]:
-        """What the dropout layers multiply by, and the spectral ones' v. In inference the former is
-        1, since a hybrid block has to be given the same inputs at every call."""
+        """What the dropout layers multiply by, labels, and the spectral layers' v. In inference the
+        first are 1, since a hybrid block has to be given the same inputs at every call."""
         arrays = []
-        for i in (i for i in range(len(self.layers)) if self._drops(i) or self._divides(i)):
-            if self._divides(i):
-                arrays.append(self.layers[i].direction())
-            elif masks:
-                scale = 1 / (1 - self.layers[i].spec.rate)
-                arrays.append(masks[f"{self.spec.name}.{i}"] * scale)
-            else:
-                shape = len(x), *self.spec.shapes[i]
-                arrays.append(np.ones(shape, dtype=self.dtype, ctx=x.ctx))
+        for i, layer in enumerate(self.layers):
+            name, shape = f"{self.spec.name}.{i}", (len(x), *self.spec.shapes[i])
+            mask: Any = (masks or {}).get(name)
+            if name in self.spec.labelled:
+                wide = mask.reshape(*mask.shape, *(1,) * (len(shape) - 2))
+                arrays.append(np.broadcast_to(wide, (*mask.shape, *shape[2:])))
+            elif name in self.spec.dropouts:
+                ones = np.ones(shape, dtype=self.dtype, ctx=x.ctx)
+                arrays.append(ones if mask is None else mask * (1 / (1 - layer.spec.rate)))
+            powers = {u: u.removeprefix("u_") if u != "u" else "weight" for u in self._powers(i)}
+            arrays += [layer.direction(own, u) for u, own in powers.items()]
         return arrays
 
     def _update_stats(self, batch: int, stats: list[Tensor]) -> None:
@@ -343,8 +389,8 @@ class Network(gluon.HybridBlock):
                 mean, scale = next(own), next(own)
                 if layer.spec.batch_stats:
                     layer.update_stats(mean, scale, batch * math.prod(self.spec.shapes[i][1:]))
-            elif self._divides(i):
-                layer.u.data()[...] = next(own)
+            for u in self._powers(i):
+                getattr(layer, u).data()[...] = next(own)
 
 
 def read(tensor: Tensor) -> numpy.ndarray:

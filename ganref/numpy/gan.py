@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ganref.spec.labels import label_masks
 from ganref.spec.precision import storage
 from ganref.spec.schema import Recipe
 from ganref.spec.state import check_state
@@ -156,9 +157,10 @@ class GAN:
         return to_array(net_G.run(self._latent(Z), training=batch_stats, update_stats=False))
 
     @placed
-    def discriminate(self, X: np.ndarray) -> np.ndarray:
-        """Logits (n,), or energies."""
-        return to_array(self.net_D.run(self._data(X), training=False, update_stats=False))
+    def discriminate(self, X: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        """Logits (n,), or energies. Raises UserError for labels that are not the recipe's."""
+        own = self._masks(label_masks(self.recipe, labels, len(X)))
+        return to_array(self.net_D.run(self._data(X), False, False, own))
 
     def state(self) -> State:
         """A copy of everything that training changes, by the spec's names."""

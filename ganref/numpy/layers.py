@@ -189,6 +189,42 @@ class Dropout(Layer):
         return dy if scaled is None else dy * scaled
 
 
+class Concat(Layer):
+    """The example's label behind its numbers, or as constant channels behind an image's."""
+
+    def forward(self, x: Tensor, label: Tensor) -> tuple[Tensor, Any]:
+        own = label.astype(x.real.dtype).reshape(*label.shape, *(1,) * (x.ndim - 2))
+        own = np.broadcast_to(own, (*label.shape, *x.shape[2:]))
+        return np.concatenate([x, own], 1), x.shape[1]
+
+    def backward(self, dy: Tensor, size: int) -> Tensor:
+        return dy[:, :size]
+
+
+class Projection(Layer):
+    """y = x (w + E[label])ᵀ + b (Miyato and Koyama 2018)."""
+
+    weight: Tensor
+    bias: Tensor
+    embedding: Tensor
+
+    def forward(self, x: Tensor, label: Tensor, update_stats: bool) -> tuple[Tensor, Any]:
+        w, back = _kernel(self, self.weight, update_stats)
+        e, back_e = _kernel(self, self.embedding, update_stats, "u_embedding")
+        own = label.astype(e.dtype)
+        along = w + own.dot(e)
+        y = (x * along).sum(1, keepdims=True)
+        return (y + self.bias if self.spec.bias else y), (x, own, along, back, back_e)
+
+    def backward(self, dy: Tensor, cache: Any) -> Tensor:
+        return dy * cache[2]
+
+    def gradients(self, dy: Tensor, cache: Any) -> list[Tensor]:
+        x, own, _, back, back_e = cache
+        bias = [dy.sum(0)] if self.spec.bias else []
+        return [back(dy.T.dot(x)), *bias, back_e(own.T.dot(dy * x))]
+
+
 class Reshape(Layer):
     """The same numbers in the spec's shape."""
 
@@ -208,6 +244,8 @@ LAYERS = {
     spec.Tanh: Tanh,
     spec.Sigmoid: Sigmoid,
     spec.Dropout: Dropout,
+    spec.Concat: Concat,
+    spec.Projection: Projection,
     spec.Reshape: Reshape,
     spec.Flatten: Reshape,
 }
@@ -250,14 +288,19 @@ class Network:
 
         The tape holds what `backward` needs; its last entry is the reconstruction error."""
         tape: list[Any] = []
-        start = x
+        start, own = x, masks or {}
         for i, layer in enumerate(self.layers):
             if isinstance(layer, BatchNorm):
                 x, cache = layer.forward(x, training, update_stats)
             elif isinstance(layer, (Dense, Conv, ConvTranspose)):
                 x, cache = layer.forward(x, training and update_stats)
             elif isinstance(layer, Dropout):
-                x, cache = layer.forward(x, (masks or {}).get(f"{self.spec.name}.{i}"))
+                x, cache = layer.forward(x, own.get(f"{self.spec.name}.{i}"))
+            elif isinstance(layer, Concat):
+                x, cache = layer.forward(x, own[f"{self.spec.name}.{i}"])
+            elif isinstance(layer, Projection):
+                label = own[f"{self.spec.name}.{i}"]
+                x, cache = layer.forward(x, label, training and update_stats)
             else:
                 x, cache = layer.forward(x)
             tape.append((cache, x if i == self.spec.code else None))
@@ -269,9 +312,15 @@ class Network:
             return (error * error).mean(1), tape
         return x.reshape(len(x)), tape
 
-    def run(self, x: Tensor, training: bool = True, update_stats: bool = True) -> Tensor:
+    def run(
+        self,
+        x: Tensor,
+        training: bool = True,
+        update_stats: bool = True,
+        masks: Masks | None = None,
+    ) -> Tensor:
         """The output for x (B, *input) alone, with nothing recorded."""
-        return self(x, training, update_stats)[0]
+        return self(x, training, update_stats, masks)[0]
 
     def record(
         self, x: Tensor, update_stats: bool = True, masks: Masks | None = None
@@ -336,19 +385,21 @@ def write(tensor: Tensor, array: np.ndarray) -> None:
     tensor[...] = array
 
 
-def _kernel(layer: Any, weight: Tensor, update_stats: bool) -> tuple[Tensor, Callable]:
+def _kernel(
+    layer: Any, weight: Tensor, update_stats: bool, power: str = "u"
+) -> tuple[Tensor, Callable]:
     """(what the layer multiplies by, how a gradient to it becomes one to the weight), for weights
-    with the outputs in front."""
+    with the outputs in front and their vector of that name."""
     if not layer.spec.spectral:
         return weight, lambda d_kernel: d_kernel
     matrix = weight.reshape(len(weight), -1)
-    v = matrix.T.dot(layer.u)
+    v = matrix.T.dot(getattr(layer, power))
     v /= np.sqrt((v * v).sum())
     u = matrix.dot(v)
     sigma = np.sqrt((u * u).sum())
     u, kernel = u / sigma, weight / sigma
     if update_stats:
-        layer.u[...] = u
+        getattr(layer, power)[...] = u
 
     def back(d_kernel: Tensor) -> Tensor:
         along = np.outer(u, v).reshape(kernel.shape)  # the derivative of sigma, for that v

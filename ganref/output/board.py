@@ -22,7 +22,9 @@ def board(run: Path) -> Any:
     return writer(str(run / "tensorboard"))
 
 
-def log_to_board(writer: Any, row: dict[str, Any], samples: np.ndarray) -> None:
+def log_to_board(
+    writer: Any, row: dict[str, Any], samples: np.ndarray, columns: int | None = None
+) -> None:
     """An epoch's numbers and samples as TensorBoard events."""
     for name, value in row.items():
         if name not in ("epoch", "step") and isinstance(value, float):
@@ -31,6 +33,6 @@ def log_to_board(writer: Any, row: dict[str, Any], samples: np.ndarray) -> None:
         picture = np.asarray(points_frame(samples, None, f"epoch {row['epoch']}"))
         writer.add_image("samples", picture, row["step"], dataformats="HWC")
     else:
-        pixels = grid(samples)
+        pixels = grid(samples, columns=columns)
         form = "HW" if pixels.ndim == 2 else "HWC"
         writer.add_image("samples", pixels, row["step"], dataformats=form)

@@ -25,9 +25,10 @@ def progress(
     samples: np.ndarray,
     real: np.ndarray | None,
     metrics: Mapping[str, list[tuple[int, float]]] | None = None,
+    columns: int | None = None,
 ) -> None:
-    """The two panels: loss curves over real and generated samples; between them a third one for
-    metrics, lists of (step, value), where there are some."""
+    """The two panels: loss curves over real and generated samples, images in so many `columns`;
+    between them a third one for metrics, lists of (step, value), where there are some."""
     canvas = figure(6, 10 if metrics else 8.4)
     if metrics:
         curves, middle, below = canvas.subplots(3, 1, height_ratios=(2, 1.4, 3))
@@ -43,7 +44,7 @@ def progress(
         curves.axhline(optimum[0], color=GREY, lw=0.8, ls=":", label=optimum[1])
     curves.set(xlabel="step", ylabel="loss per example", title=f"{recipe.name} ({recipe.tab})")
     curves.legend(loc="upper right", fontsize=8)
-    show_samples(below, samples, real)
+    show_samples(below, samples, real, columns)
     save(path, canvas)
 
 

@@ -26,11 +26,12 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
     return out
 
 
-def grid(images: np.ndarray, gap: int = 2) -> np.ndarray:
-    """Images (n, C, H, W) in [-1, 1] as one nearly square picture of bytes (rows, columns[, 3])."""
+def grid(images: np.ndarray, gap: int = 2, columns: int | None = None) -> np.ndarray:
+    """Images (n, C, H, W) in [-1, 1] as one picture of bytes (rows, columns[, 3]), nearly square
+    unless it is to have so many `columns`."""
     pixels = to_uint8(images).transpose(0, 2, 3, 1)
     n, height, width, channels = pixels.shape
-    columns = math.ceil(math.sqrt(n))
+    columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
     shape = (rows * (height + gap) + gap, columns * (width + gap) + gap, channels)
     out = np.full(shape, 255, np.uint8)
@@ -41,19 +42,21 @@ def grid(images: np.ndarray, gap: int = 2) -> np.ndarray:
     return out[..., 0] if channels == 1 else out
 
 
-def save_samples(stem: Path, samples: np.ndarray) -> Path:
+def save_samples(stem: Path, samples: np.ndarray, columns: int | None = None) -> Path:
     """`stem`.png for images, `stem`.npy for points."""
     path = stem.with_name(stem.name + (".npy" if samples.ndim == 2 else ".png"))
     with disk_errors(path):
         if samples.ndim == 2:
             np.save(path, samples)
         else:
-            picture(path, samples, None)
+            picture(path, samples, None, columns)
     return path
 
 
 @plain()
-def picture(path: Path, samples: np.ndarray, real: np.ndarray | None) -> None:
+def picture(
+    path: Path, samples: np.ndarray, real: np.ndarray | None, columns: int | None = None
+) -> None:
     """Samples alone: a grid of images as they are, or points over real ones."""
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,11 +67,14 @@ def picture(path: Path, samples: np.ndarray, real: np.ndarray | None) -> None:
         else:
             from PIL import Image
 
-            Image.fromarray(_enlarge(grid(samples))).save(path)
+            Image.fromarray(_enlarge(grid(samples, columns=columns))).save(path)
 
 
-def show_samples(axes: Any, samples: np.ndarray, real: np.ndarray | None) -> None:
-    """Generated points over real ones, or a grid of images."""
+def show_samples(
+    axes: Any, samples: np.ndarray, real: np.ndarray | None, columns: int | None = None
+) -> None:
+    """Generated points over real ones, or a grid of images, whose rows are classes where it is to
+    have so many `columns`."""
     if samples.ndim == 2:
         if real is not None:
             axes.scatter(*_plane(real), s=6, color=BLUE, alpha=0.35, label="real", linewidths=0)
@@ -81,8 +87,10 @@ def show_samples(axes: Any, samples: np.ndarray, real: np.ndarray | None) -> Non
             axes.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal", adjustable="datalim")
         axes.legend(loc="upper left", fontsize=8)
     else:
-        axes.imshow(grid(samples), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        axes.set_title(f"{len(samples)} samples from fixed noise", fontsize=9)
+        pixels = grid(samples, columns=columns)
+        axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        rows = ", a row for each class" if columns else ""
+        axes.set_title(f"{len(samples)} samples from fixed noise{rows}", fontsize=9)
         axes.axis("off")
 
 

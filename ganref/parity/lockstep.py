@@ -15,7 +15,7 @@ from .. import data
 from ..backend import check_backend
 from ..draws import batches
 from ..draws.weights import initial_weights
-from ..spec import Recipe, UserError
+from ..spec import Recipe, UserError, labels
 from .differences import differences, gradient_norm
 from .tolerances import KINDS, tolerance
 from .workers import Worker, WorkerFailed
@@ -47,6 +47,7 @@ def compare(
     *,
     data_name: str | None = None,
     reading: dict[str, Any] | None = None,
+    conditional: str = "",
     seed: int = 0,
     teacher_forced: bool = False,
     device: str = "cpu",
@@ -56,7 +57,8 @@ def compare(
 ) -> dict[str, Any]:
     """Run `steps` steps on each backend; the report that `compare.json` holds.
 
-    `reading` has what `data.load` takes beside these. A backend whose process dies is in the
+    `reading` has what `data.load` takes beside these, `conditional` how the recipe takes the data's
+    labels in (`spec.labels.conditional`). A backend whose process dies is in the
     report's "died", with its last words; the others go on. Raises UserError if fewer than two
     backends are named, or can begin."""
     from tqdm import tqdm
@@ -66,6 +68,7 @@ def compare(
     if len(set(backends)) < 2:
         raise UserError("a comparison needs two different backends; --backends numpy,torch, say")
     dataset = data.load(data_name or recipe.data, recipe, seed, **reading or {})
+    recipe = labels.conditional(recipe, conditional, dataset.labels, dataset.classes)
     source = batches.Source(recipe, dataset, seed, dtype)
     weights = initial_weights(recipe, seed)
     report = _empty_report(recipe, backends, steps, dtype, teacher_forced)

@@ -224,6 +224,55 @@ class Dropout(Layer):
 
 
 @dataclass(frozen=True)
+class Concat(Layer):
+    """An example's label, one-hot, behind its numbers, or as constant channels behind an image's
+    (Mirza and Osindero 2014, section 3.2). The caller gives the labels (batch, classes)."""
+
+    classes: int
+
+    def __post_init__(self) -> None:
+        self._require(self.classes > 0, "classes must be at least 1")
+
+    def out_shape(self, shape: Shape) -> Shape:
+        return (shape[0] + self.classes, *shape[1:])
+
+
+@dataclass(frozen=True)
+class Projection(Layer):
+    """y = (w + e) x + b with w (1, in_features) and e that row of the embedding (classes,
+    in_features) which is the label's: psi(x) + E[label] x with a linear psi (Miyato and Koyama
+    2018, section 3). The caller gives the labels, one-hot (batch, classes). `spectral` as in
+    `Dense`, for each of the two matrices by itself."""
+
+    in_features: int
+    classes: int
+    bias: bool = True
+    spectral: bool = field(default=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._require(min(self.in_features, self.classes) > 0, "sizes must be at least 1")
+
+    @property
+    def out_features(self) -> int:
+        """One number per example."""
+        return 1
+
+    def params(self) -> tuple[Param, ...]:
+        n = self.in_features
+        weight, bias = Param("weight", (1, n), "weight", n, 1), Param("bias", (1,), "bias", n, 1)
+        embedding = Param("embedding", (self.classes, n), "weight", n, 1)
+        powers = [*_power(self, 1), *_power(self, self.classes, "u_embedding")]
+        return (weight, *([bias] if self.bias else []), embedding, *powers)
+
+    def out_shape(self, shape: Shape) -> Shape:
+        self._require(shape == (self.in_features,), f"takes ({self.in_features},), not {shape}")
+        return (1,)
+
+    def macs(self, shape: Shape) -> int:
+        return self.in_features
+
+
+@dataclass(frozen=True)
 class Reshape(Layer):
     """The same numbers in another shape, in channel, row, column order."""
 
@@ -243,5 +292,5 @@ class Flatten(Layer):
         return (math.prod(shape),)
 
 
-def _power(layer: Dense | Conv, outputs: int) -> list[Param]:
-    return [Param("u", (outputs,), "power")] if layer.spectral else []
+def _power(layer: Dense | Conv | Projection, outputs: int, name: str = "u") -> list[Param]:
+    return [Param(name, (outputs,), "power")] if layer.spectral else []

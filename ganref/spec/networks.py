@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from .errors import UserError
-from .layers import BatchNorm, Conv, Dropout, Layer, Param, Shape
+from .layers import BatchNorm, Concat, Conv, Dropout, Layer, Param, Projection, Shape
 
 HEADS = ("samples", "logits", "sigmoid", "energy")
 
@@ -84,6 +84,15 @@ class Network:
             f"{self.name}.{i}": self.shapes[i]
             for i, layer in enumerate(self.layers)
             if isinstance(layer, Dropout) and layer.rate > 0
+        }
+
+    @cached_property
+    def labelled(self) -> dict[str, Shape]:
+        """The layers that take an example's label, by name, with the shape of a one-hot one."""
+        return {
+            f"{self.name}.{i}": (layer.classes,)
+            for i, layer in enumerate(self.layers)
+            if isinstance(layer, (Concat, Projection))
         }
 
     @cached_property

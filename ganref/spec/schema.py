@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from .errors import UserError
+from .labels import check_conditional
 from .layers import Shape
 from .losses import BinaryCrossEntropy, Loss
 from .networks import Network
@@ -99,6 +100,8 @@ class Recipe:
     norm: Norm = Norm()
     tab: str = "aligned"
     epochs_by_data: tuple[tuple[str, int], ...] = ()
+    conditional: str = ""
+    classes: int = 0
 
     def __post_init__(self) -> None:
         if self.stack not in STACKS:
@@ -121,6 +124,7 @@ class Recipe:
             )
         if self.loss.needs_codes and self.batch_size < 2:
             raise UserError("the repelling term compares examples; use a batch of at least 2")
+        check_conditional(self.conditional, self.classes, self.head == "energy")
         for network in (self.generator, self.discriminator):
             network.check_batch(self.batch_size)
         if self.generator.output_shape != self.discriminator.input_shape:
@@ -142,8 +146,13 @@ class Recipe:
         return self.networks[1]
 
     @property
+    def latent_size(self) -> int:
+        """The numbers of a latent: noise, and behind it the one-hot label if there are classes."""
+        return self.latent_dim + self.classes
+
+    @property
     def latent_shape(self) -> Shape:
-        """One example's latent: (n,) or (n, 1, 1)."""
+        """One example's latent: (latent_size,) or (latent_size, 1, 1)."""
         return self.generator.input_shape
 
     @property
@@ -159,10 +168,10 @@ class Recipe:
 
     def masks(self, batch_size: int | None = None) -> dict[str, Shape]:
         """What D's passes in one step draw: the dropout masks, by layer (passes, batch, *features),
-        and where the loss mixes examples `MIX`, the share of the real one, (passes, batch, 1...):
-        an example's axes, so that it multiplies examples in any layout."""
-        lead = (self.passes, batch_size or self.batch_size)
-        drawn = {name: (*lead, *shape) for name, shape in self.discriminator.dropouts.items()}
+        one-hot labels, by layer (passes, batch, classes), and where the loss mixes examples `MIX`,
+        the share of the real one, (passes, batch, 1...): an example's axes, for any layout."""
+        lead, D = (self.passes, batch_size or self.batch_size), self.discriminator
+        drawn = {name: (*lead, *shape) for name, shape in (D.dropouts | D.labelled).items()}
         if any(penalty.at == "mixed" for penalty in self.loss.penalties):
             drawn[MIX] = (*lead, *(1,) * len(self.data_shape))
         return drawn
@@ -224,6 +233,7 @@ class Recipe:
         more = {name: n for name, n in counts.items() if n > 1}
         updates = "".join(f", {n} updates of {name} per step" for name, n in more.items())
         fresh = ", a fresh one for G" if self.fresh_Z else ""
+        fresh += f" and {self.classes} classes ({self.conditional})" if self.classes else ""
         loss = [self.loss.name]
         loss += [f"{f.name}={getattr(self.loss, f.name)}" for f in dataclasses.fields(self.loss)]
         lines = [

@@ -13,7 +13,9 @@ from .schema import Recipe
 
 # Fields that recipes and losses were once written without: then they were what they are unless
 # somebody says otherwise.
-LATER = {"D_updates", "spectral", "power", "r2", "gp", "clip"}
+LATER = {"D_updates", "spectral", "power", "r2", "gp", "clip", "conditional", "classes"}
+# Of these, what is written only where it says something: other recipes are the text they were.
+SELDOM = ("conditional", "classes")
 # Until kinds had fields of their own, every loss was written with those of all of them.
 ONCE_ALL = {"generator": "non_saturating", "real_label": 1.0, "margin": 1.0, "repelling": 0.0}
 
@@ -21,6 +23,8 @@ ONCE_ALL = {"generator": "non_saturating", "real_label": 1.0, "margin": 1.0, "re
 def to_dict(recipe: Recipe) -> dict[str, Any]:
     """The recipe as nested dictionaries, lists, strings and numbers; a loss with its `kind`."""
     data = dataclasses.asdict(recipe)
+    if not recipe.conditional:
+        data = {name: value for name, value in data.items() if name not in SELDOM}
     return data | {"loss": {"kind": recipe.loss.name} | data["loss"]}
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .errors import UserError
 from .layers import (
     BatchNorm,
+    Concat,
     Conv,
     ConvTranspose,
     Dense,
@@ -17,6 +18,7 @@ from .layers import (
     Flatten,
     Layer,
     LeakyReLU,
+    Projection,
     Reshape,
     Tanh,
 )
@@ -31,18 +33,18 @@ SAME = (1, 2)  # "same" for kernel 5, stride 2 and even sizes, in TensorFlow's s
 def toy(recipe: Recipe) -> tuple[Network, Network]:
     """The linear generator and the small tanh discriminator of d2l.ai's toy."""
     (dim,) = _points(recipe)
-    generator = [Dense(recipe.latent_dim, dim)]
+    generator = [Dense(recipe.latent_size, dim)]
     discriminator = [Dense(dim, 5), Tanh(), Dense(5, 3), Tanh(), Dense(3, 1)]
-    return _pair(recipe, (recipe.latent_dim,), generator, discriminator)
+    return _pair(recipe, (recipe.latent_size,), generator, discriminator)
 
 
 def points(recipe: Recipe) -> tuple[Network, Network]:
     """Two hidden layers each, for two-dimensional mixtures."""
     (dim,) = _points(recipe)
     w, act = recipe.width, LeakyReLU(recipe.leaky_slope)
-    generator = [Dense(recipe.latent_dim, w), LeakyReLU(0), Dense(w, w), LeakyReLU(0)]
+    generator = [Dense(recipe.latent_size, w), LeakyReLU(0), Dense(w, w), LeakyReLU(0)]
     discriminator = [Dense(dim, w), act, Dense(w, w), act, Dense(w, 1)]
-    return _pair(recipe, (recipe.latent_dim,), [*generator, Dense(w, dim)], discriminator)
+    return _pair(recipe, (recipe.latent_size,), [*generator, Dense(w, dim)], discriminator)
 
 
 def mlp(recipe: Recipe) -> tuple[Network, Network]:
@@ -51,14 +53,14 @@ def mlp(recipe: Recipe) -> tuple[Network, Network]:
     size, act = math.prod(recipe.data_shape), LeakyReLU(recipe.leaky_slope)
     widths = (recipe.width, 2 * recipe.width, 4 * recipe.width)
     generator: list[Layer] = []
-    for n, m in zip((recipe.latent_dim, *widths), widths, strict=False):
+    for n, m in zip((recipe.latent_size, *widths), widths, strict=False):
         generator += [Dense(n, m), act]
     generator += [Dense(widths[-1], size), Tanh(), Reshape(recipe.data_shape)]
     discriminator: list[Layer] = [Flatten()]
     for n, m in zip((size, *widths[::-1]), widths[::-1], strict=False):
         discriminator += [Dense(n, m), act, Dropout(recipe.dropout)]
     discriminator += [Dense(widths[0], 1)]
-    return _pair(recipe, (recipe.latent_dim,), generator, discriminator)
+    return _pair(recipe, (recipe.latent_size,), generator, discriminator)
 
 
 def dcgan64(recipe: Recipe, first_norm: bool = True) -> tuple[Network, Network]:
@@ -67,7 +69,7 @@ def dcgan64(recipe: Recipe, first_norm: bool = True) -> tuple[Network, Network]:
     w, act = recipe.width, LeakyReLU(recipe.leaky_slope)
     ups = [8 * w, 4 * w, 2 * w, w]
     generator: list[Layer] = []
-    for i, (n, m) in enumerate(zip([recipe.latent_dim, *ups], ups, strict=False)):
+    for i, (n, m) in enumerate(zip([recipe.latent_size, *ups], ups, strict=False)):
         stride, padding = (2, (1, 1)) if i else (1, (0, 0))
         block = ConvTranspose(n, m, 4, stride, padding, bias=False)
         generator += [block, _norm(recipe, m), LeakyReLU(0)]
@@ -78,7 +80,7 @@ def dcgan64(recipe: Recipe, first_norm: bool = True) -> tuple[Network, Network]:
         norm = [_norm(recipe, m)] if i or first_norm else []
         discriminator += [Conv(n, m, 4, 2, (1, 1), bias=False), *norm, act]
     discriminator += [Conv(8 * w, 1, 4, bias=False)]
-    return _pair(recipe, (recipe.latent_dim, 1, 1), generator, discriminator)
+    return _pair(recipe, (recipe.latent_size, 1, 1), generator, discriminator)
 
 
 def dcgan_nyu(recipe: Recipe) -> tuple[Network, Network]:
@@ -90,7 +92,7 @@ def dcgan_nyu(recipe: Recipe) -> tuple[Network, Network]:
 def dcgan32(recipe: Recipe) -> tuple[Network, Network]:
     """The 32×32 stack of T. Silva's introduction (k5 s2 "same", all with bias)."""
     discriminator = [*_encoder32(recipe), Flatten(), Dense(4 * recipe.width * 16, 1)]
-    return _pair(recipe, (recipe.latent_dim,), _generator32(recipe), discriminator)
+    return _pair(recipe, (recipe.latent_size,), _generator32(recipe), discriminator)
 
 
 def wgan(recipe: Recipe) -> tuple[Network, Network]:
@@ -100,7 +102,7 @@ def wgan(recipe: Recipe) -> tuple[Network, Network]:
         return points(recipe)
     encoder = [layer for layer in _encoder32(recipe) if not isinstance(layer, BatchNorm)]
     discriminator = [*encoder, Flatten(), Dense(4 * recipe.width * 16, 1)]
-    return _pair(recipe, (recipe.latent_dim,), _generator32(recipe), discriminator)
+    return _pair(recipe, (recipe.latent_size,), _generator32(recipe), discriminator)
 
 
 def ebgan(recipe: Recipe) -> tuple[Network, Network]:
@@ -109,7 +111,7 @@ def ebgan(recipe: Recipe) -> tuple[Network, Network]:
     act = LeakyReLU(recipe.leaky_slope)
     if len(recipe.data_shape) == 1:
         (dim,), w = recipe.data_shape, recipe.width
-        generator = [Dense(recipe.latent_dim, w), LeakyReLU(0), Dense(w, w), LeakyReLU(0)]
+        generator = [Dense(recipe.latent_size, w), LeakyReLU(0), Dense(w, w), LeakyReLU(0)]
         # Codes of one number would all be parallel: nothing for the repelling term to push apart.
         # The generated points keep a wide code from copying everything (Zhao et al., section 2).
         code_size = max(1, w // 2)
@@ -125,7 +127,7 @@ def ebgan(recipe: Recipe) -> tuple[Network, Network]:
             *(ConvTranspose(2 * w, w, 5, 2, SAME), _norm(recipe, w), act),
             *(ConvTranspose(w, _image(recipe, 32), 5, 2, SAME), Tanh()),
         ]
-    return _pair(recipe, (recipe.latent_dim,), generator, [*encoder, *decoder], code)
+    return _pair(recipe, (recipe.latent_size,), generator, [*encoder, *decoder], code)
 
 
 STACKS: dict[str, Callable[[Recipe], tuple[Network, Network]]] = {
@@ -142,7 +144,7 @@ STACKS: dict[str, Callable[[Recipe], tuple[Network, Network]]] = {
 
 def _generator32(recipe: Recipe) -> list[Layer]:
     channels, w = _image(recipe, 32), recipe.width
-    first = [Dense(recipe.latent_dim, 8 * w * 16), Reshape((8 * w, 4, 4))]
+    first = [Dense(recipe.latent_size, 8 * w * 16), Reshape((8 * w, 4, 4))]
     layers: list[Layer] = [*first, _norm(recipe, 8 * w), LeakyReLU(0)]
     for n, m in ((8 * w, 4 * w), (4 * w, 2 * w)):
         layers += [ConvTranspose(n, m, 5, 2, SAME), _norm(recipe, m), LeakyReLU(0)]
@@ -169,15 +171,41 @@ def _pair(
     discriminator: list,
     code: int | None = None,
 ) -> tuple[Network, Network]:
+    if recipe.conditional:
+        taken = _LABELLED[recipe.conditional](recipe.classes, discriminator)
+        # A code lies behind what was put in.
+        code = None if code is None else code + len(taken) - len(discriminator)
+        discriminator = taken
     if recipe.spectral:
+        divided = Dense, Conv, Projection
         discriminator = [
-            dataclasses.replace(layer, spectral=True) if isinstance(layer, (Dense, Conv)) else layer
+            dataclasses.replace(layer, spectral=True) if isinstance(layer, divided) else layer
             for layer in discriminator
         ]
     return (
         Network("generator", latent_shape, tuple(generator), "samples"),
         Network("discriminator", recipe.data_shape, tuple(discriminator), recipe.head, code),
     )
+
+
+def _concat(classes: int, layers: list) -> list:
+    """Labels before the first layer with weights, which takes them in."""
+    at = next(i for i, layer in enumerate(layers) if isinstance(layer, (Dense, Conv)))
+    size = "in_channels" if isinstance(layers[at], Conv) else "in_features"
+    wider = dataclasses.replace(layers[at], **{size: getattr(layers[at], size) + classes})
+    return [*layers[:at], Concat(classes), wider, *layers[at + 1 :]]
+
+
+def _projection(classes: int, layers: list) -> list:
+    """A projection in the place of the last layer, Dense or a convolution as wide as its image."""
+    *others, last = layers
+    if isinstance(last, Conv):
+        size = last.in_channels * last.kernel**2
+        return [*others, Flatten(), Projection(size, classes, last.bias)]
+    return [*others, Projection(last.in_features, classes, last.bias)]
+
+
+_LABELLED = {"concat": _concat, "projection": _projection}
 
 
 def _points(recipe: Recipe) -> tuple[int, ...]:

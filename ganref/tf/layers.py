@@ -31,7 +31,7 @@ class Layer(keras.layers.Layer):
 class Dense(keras.layers.Dense):
     """y = x Wᵀ + b."""
 
-    def __init__(self, layer: spec.Dense, dtype: tf.DType) -> None:
+    def __init__(self, layer: spec.Dense | spec.Projection, dtype: tf.DType) -> None:
         super().__init__(layer.out_features, **_options(layer, dtype))
         self.spec = layer
         _keep_u(self, layer)
@@ -151,6 +151,34 @@ class Dropout(Layer):
         return x * (tf.cast(_channels_last(kept), x.dtype) * (1 / (1 - self.spec.rate)))
 
 
+class Concat(Layer):
+    """The example's label behind its numbers, or as constant channels behind an image's."""
+
+    def call(self, x: Tensor, label: Tensor) -> Tensor:
+        batch, *size = x.shape[:-1]
+        own = tf.reshape(tf.cast(label, x.dtype), (batch, *[1] * len(size), -1))
+        return tf.concat([x, tf.broadcast_to(own, (batch, *size, own.shape[-1]))], -1)
+
+
+class Projection(Dense):
+    """y = x (w + E[label])ᵀ + b (Miyato and Koyama 2018)."""
+
+    def build(self, input_shape: Any) -> None:
+        """Keras' hook for weights, which come in the spec's order."""
+        super().build(input_shape)
+        layer: Any = self.spec
+        self.embedding = self.add_weight((layer.in_features, layer.classes), "zeros")
+
+    def call(self, x: Tensor, label: Tensor, update_stats: bool) -> Tensor:  # type: ignore[override]
+        w, e = self.kernel, self.embedding
+        if self.spec.spectral:
+            w = _kernel(self, (1, 0), update_stats)
+            e = _kernel(self, (1, 0), update_stats, "embedding", "u_embedding")
+        own = tf.matmul(tf.cast(label, e.dtype), e, transpose_b=True)
+        y = tf.reduce_sum(x * (tf.transpose(w) + own), 1, keepdims=True)
+        return tf.nn.bias_add(y, self.bias) if self.use_bias else y
+
+
 class Reshape(Layer):
     """The same numbers in the spec's shape."""
 
@@ -169,6 +197,8 @@ LAYERS = {
     spec.Tanh: Tanh,
     spec.Sigmoid: Sigmoid,
     spec.Dropout: Dropout,
+    spec.Concat: Concat,
+    spec.Projection: Projection,
     spec.Reshape: Reshape,
     spec.Flatten: Reshape,
 }
@@ -213,12 +243,17 @@ class Network(keras.Model):
     ) -> tuple[Tensor, Tensor | None]:
         """(output, codes) for x (B, *input): samples (B, *output), or outputs (B,); and an
         autoencoder's codes (B, n)."""
-        start, codes = x, None
+        start, codes, own = x, None, masks or {}
         for i, layer in enumerate(self.chain):
             if isinstance(layer, BatchNorm):
                 x = layer(x, training=training, update_stats=update_stats)
             elif isinstance(layer, Dropout):
-                x = layer(x, kept=(masks or {}).get(f"{self.spec.name}.{i}"))
+                x = layer(x, kept=own.get(f"{self.spec.name}.{i}"))
+            elif isinstance(layer, Concat):
+                x = layer(x, label=own[f"{self.spec.name}.{i}"])
+            elif isinstance(layer, Projection):
+                label = own[f"{self.spec.name}.{i}"]
+                x = layer(x, label=label, update_stats=training and update_stats)
             elif isinstance(layer, (Dense, Conv, ConvTranspose)):
                 x = layer(x, update_stats=training and update_stats)
             else:
@@ -232,9 +267,15 @@ class Network(keras.Model):
             return tf.reduce_mean(tf.square(x - start), list(range(1, x.shape.rank))), codes
         return tf.reshape(x, (x.shape[0],)), codes
 
-    def run(self, x: Tensor, training: bool = True, update_stats: bool = True) -> Tensor:
+    def run(
+        self,
+        x: Tensor,
+        training: bool = True,
+        update_stats: bool = True,
+        masks: Masks | None = None,
+    ) -> Tensor:
         """The output for x (B, *input) alone, with nothing recorded."""
-        return self(x, training=training, update_stats=update_stats)[0]
+        return self(x, training=training, update_stats=update_stats, masks=masks)[0]
 
     def record(
         self, x: Tensor, update_stats: bool = True, masks: Masks | None = None
@@ -282,7 +323,7 @@ def _channels_first(x: Tensor) -> Tensor:
 def _options(layer: Any, dtype: tf.DType) -> dict[str, Any]:
     # The initialiser is only there so that Keras does not draw numbers to throw away.
     options = {"use_bias": layer.bias, "kernel_initializer": "zeros", "dtype": dtype.name}
-    return options | ({} if isinstance(layer, spec.Dense) else {"data_format": "channels_last"})
+    return options | ({"data_format": "channels_last"} if isinstance(layer, spec.Conv) else {})
 
 
 def _keep_u(layer: Any, spec: Any) -> None:
@@ -291,18 +332,24 @@ def _keep_u(layer: Any, spec: Any) -> None:
             setattr(layer, p.name, layer.add_weight(p.shape, "zeros", trainable=False))
 
 
-def _kernel(layer: Any, outputs_first: tuple[int, ...], update_stats: bool) -> Tensor:
+def _kernel(
+    layer: Any,
+    outputs_first: tuple[int, ...],
+    update_stats: bool,
+    name: str = "kernel",
+    power: str = "u",
+) -> Tensor:
     """The kernel over its spectral norm; the axes in that order have its outputs in front."""
     # The variable inside of Keras' has its full precision.
-    kernel = layer.kernel.value
+    kernel, u_before = getattr(layer, name).value, getattr(layer, power)
     matrix = tf.transpose(kernel, outputs_first)
     matrix = tf.reshape(matrix, (matrix.shape[0], -1))
-    v = tf.linalg.matvec(tf.stop_gradient(matrix), layer.u.value, transpose_a=True)
+    v = tf.linalg.matvec(tf.stop_gradient(matrix), u_before.value, transpose_a=True)
     v = v / tf.norm(v)
     u = tf.linalg.matvec(matrix, v)
     sigma = tf.norm(u)
     if update_stats:
-        layer.u.assign(tf.stop_gradient(u / sigma))
+        u_before.assign(tf.stop_gradient(u / sigma))
     return tf.cast(kernel / sigma, layer.compute_dtype)
 
 

@@ -26,7 +26,7 @@ class Layer(nn.Module):
 class Dense(nn.Linear):
     """y = x Wᵀ + b."""
 
-    def __init__(self, layer: spec.Dense, dtype: torch.dtype) -> None:
+    def __init__(self, layer: spec.Dense | spec.Projection, dtype: torch.dtype) -> None:
         super().__init__(layer.in_features, layer.out_features, layer.bias, dtype=dtype)
         _keep_u(self, layer, dtype)
 
@@ -150,6 +150,29 @@ class Dropout(Layer):
         return x if mask is None else x * (mask.to(x.dtype) * (1 / (1 - self.spec.rate)))
 
 
+class Concat(Layer):
+    """The example's label behind its numbers, or as constant channels behind an image's."""
+
+    def forward(self, x: Tensor, label: Tensor) -> Tensor:
+        own = label.to(x.dtype).reshape(*label.shape, *(1,) * (x.ndim - 2))
+        return torch.cat([x, own.expand(*label.shape, *x.shape[2:])], 1)
+
+
+class Projection(Dense):
+    """y = x (w + E[label])ᵀ + b (Miyato and Koyama 2018)."""
+
+    def __init__(self, layer: spec.Projection, dtype: torch.dtype) -> None:
+        super().__init__(layer, dtype)
+        shape = layer.classes, layer.in_features
+        self.embedding = nn.Parameter(torch.empty(shape, dtype=dtype))
+
+    def forward(self, x: Tensor, label: Tensor, update_stats: bool) -> Tensor:  # type: ignore[override]
+        e = _kernel(self, update_stats, name="embedding", power="u_embedding")
+        along = _kernel(self, update_stats) + label.to(e.dtype) @ e
+        y = (x * along).sum(1, keepdim=True)
+        return y if self.bias is None else y + self.bias
+
+
 class Reshape(Layer):
     """The same numbers in the spec's shape."""
 
@@ -166,6 +189,8 @@ LAYERS: dict[type[spec.Layer], Any] = {
     spec.Tanh: Tanh,
     spec.Sigmoid: Sigmoid,
     spec.Dropout: Dropout,
+    spec.Concat: Concat,
+    spec.Projection: Projection,
     spec.Reshape: Reshape,
     spec.Flatten: Reshape,
 }
@@ -216,9 +241,15 @@ class Network(nn.Sequential):
             return self._forward(x, training, update_stats, masks or {})
 
     @torch.no_grad()
-    def run(self, x: Tensor, training: bool = True, update_stats: bool = True) -> Tensor:
+    def run(
+        self,
+        x: Tensor,
+        training: bool = True,
+        update_stats: bool = True,
+        masks: Masks | None = None,
+    ) -> Tensor:
         """The output for x (B, *input) alone, with nothing recorded."""
-        return self(x, training, update_stats)[0]
+        return self(x, training, update_stats, masks)[0]
 
     def record(
         self, x: Tensor, update_stats: bool = True, masks: Masks | None = None
@@ -239,6 +270,10 @@ class Network(nn.Sequential):
                 x = layer(x, training, update_stats)
             elif isinstance(layer, Dropout):
                 x = layer(x, masks.get(f"{self.spec.name}.{i}"))
+            elif isinstance(layer, Concat):
+                x = layer(x, masks[f"{self.spec.name}.{i}"])
+            elif isinstance(layer, Projection):
+                x = layer(x, masks[f"{self.spec.name}.{i}"], training and update_stats)
             elif isinstance(layer, (Dense, Conv, ConvTranspose)):
                 x = layer(x, training and update_stats)
             else:
@@ -271,17 +306,19 @@ def _keep_u(module: nn.Module, layer: Any, dtype: torch.dtype) -> None:
             module.register_buffer(p.name, torch.empty(p.shape, dtype=dtype))
 
 
-def _kernel(module: Any, update_stats: bool, outputs: int = 0) -> Tensor:
+def _kernel(
+    module: Any, update_stats: bool, outputs: int = 0, name: str = "weight", power: str = "u"
+) -> Tensor:
     """What the layer multiplies by; its outputs are that axis of its weight."""
-    weight = module.weight
-    if "u" not in module._buffers:
+    weight, u_before = getattr(module, name), module._buffers.get(power)
+    if u_before is None:
         return weight
     with torch.autocast(weight.device.type, enabled=False):
         matrix = weight.transpose(0, outputs).flatten(1)
-        v = matrix.detach().T @ module.u
+        v = matrix.detach().T @ u_before
         v = v / (v * v).sum().sqrt()
         u = matrix @ v
         sigma = (u * u).sum().sqrt()
         if update_stats:
-            module.u.copy_((u / sigma).detach())
+            u_before.copy_((u / sigma).detach())
         return weight / sigma

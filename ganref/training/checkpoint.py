@@ -49,6 +49,7 @@ class Checkpoint:
     backend: str
     versions: dict[str, str] = field(default_factory=dict)
     log: Log | None = None
+    class_names: tuple[str, ...] = ()  # of a conditional recipe, where its data have some
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
@@ -64,6 +65,8 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     # safetensors keeps the order of neither tensors nor metadata: sorted names and a single key
     # make the same state the same bytes. Its 0-d arrays must stay 0-d.
     tensors = checkpoint.state
+    if checkpoint.class_names:
+        meta["class_names"] = list(checkpoint.class_names)
     if checkpoint.log:
         meta["epochs"] = list(checkpoint.log.epochs)
         tensors = tensors | {TRACE: np.stack(checkpoint.log.trace)}
@@ -106,6 +109,7 @@ def load(path: Path) -> Checkpoint:
         plain = {name: typed(kind, meta[name], name) for name, kind in PLAIN.items()}
         if plain["seed"] < 0 or plain["step"] < 0:
             raise UserError("a negative seed or step")
+        plain["class_names"] = typed(tuple[str, ...], meta.get("class_names", []), "class_names")
         recipe, log = from_dict(meta["recipe"]), _log(meta, state, plain["step"])
         check_state(recipe, state)
     except UserError as error:
@@ -165,7 +169,7 @@ class Checkpoints:
         all. Raises UserError."""
         c = self.config
         about = c.seed, step, c.data, c.dtype, c.backend, self.options.versions, log
-        checkpoint = Checkpoint(c.recipe, state, *about)
+        checkpoint = Checkpoint(c.recipe, state, *about, c.class_names)
         save_latest(self.run.checkpoints, checkpoint, self.options.keep)
         self._saved_at = time.perf_counter()
 

@@ -20,8 +20,10 @@ from ..draws import rng
 from ..metrics.report import cheap_metrics
 from ..output import board, curves, pictures
 from ..output.files import optional
+from ..spec.labels import with_labels
 from ..spec.schema import Recipe
 from ..spec.steps import Trace
+from . import shown
 from .run import Options, RunDirectory
 
 PICTURE_SECONDS = 10.0  # how often a running picture is worth half a second
@@ -29,8 +31,7 @@ PICTURE_SECONDS = 10.0  # how often a running picture is worth half a second
 
 def noise(recipe: Recipe, seed: int) -> np.ndarray:
     """The latents (n, *latent) that all pictures of a run are made from."""
-    shown = 64 if len(recipe.data_shape) == 3 else 200
-    return rng.latent(recipe, rng.Stream(seed, rng.PICTURES), range(1), (shown,))[0]
+    return shown.pictured(recipe, seed)
 
 
 class Decoration:
@@ -42,6 +43,7 @@ class Decoration:
     ) -> None:
         self.recipe, self.run, self.options = recipe, run, options
         self.dataset, self.epochs = dataset, epochs
+        self.columns = shown.columns(recipe)
         self._failed: set[str] = set()
         self._drawn_at = time.perf_counter()
         self._board = board.board(run.path) if options.tensorboard else None
@@ -60,7 +62,10 @@ class Decoration:
             with self._attempt("metrics"):
                 stream = rng.Stream(seed, rng.PICTURES)
                 batches = rng.latent(self.recipe, stream, range(1, 5), (250,))
-                samples = np.concatenate([gan.generate(Z) for Z in batches])
+                labels = shown.labels_like(self.recipe, self.dataset.labels, seed, 1000)
+                labels = None if labels is None else labels.reshape(4, 250)
+                latents = with_labels(self.recipe, batches, labels)
+                samples = np.concatenate([gan.generate(Z) for Z in latents])
                 return {"metrics": cheap_metrics(self.recipe, self.dataset, samples, seed)}
         return {}
 
@@ -72,10 +77,11 @@ class Decoration:
             self._drawn_at = time.perf_counter()
         with self._attempt("samples"):
             self.run.samples.mkdir(exist_ok=True)
-            pictures.save_samples(self.run.samples / f"epoch_{row['epoch']:04d}", samples)
+            stem = self.run.samples / f"epoch_{row['epoch']:04d}"
+            pictures.save_samples(stem, samples, self.columns)
         if self._board:
             with self._attempt("TensorBoard"):
-                board.log_to_board(self._board, row, samples)
+                board.log_to_board(self._board, row, samples, self.columns)
 
     def finish(self, epochs: list[dict[str, Any]], trace: Trace, samples: np.ndarray) -> None:
         """The last pictures."""
@@ -96,7 +102,8 @@ class Decoration:
                     found.setdefault(name, []).append((row["step"], value))
         with self._attempt("progress.png"):
             path = self.run.path / "progress.png"
-            curves.progress(path, self.recipe, trace, samples, self._points(), found)
+            real, columns = self._points(), self.columns
+            curves.progress(path, self.recipe, trace, samples, real, found, columns)
 
     def _points(self) -> np.ndarray | None:
         """Real points to show beside generated ones; images speak for themselves."""

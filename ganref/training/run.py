@@ -45,6 +45,7 @@ class Config:
     resize: str = "bilinear"
     crop: str = "center"
     identity: Identity | None = None  # of the data; runs of older versions have none
+    class_names: tuple[str, ...] = ()  # of a conditional recipe, where its data have some
 
     def __post_init__(self) -> None:
         """Raises UserError for numbers out of their range, which no option gives."""

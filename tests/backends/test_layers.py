@@ -14,6 +14,7 @@ import ganref
 from ganref.spec import Network, Recipe, UserError
 from ganref.spec.layers import (
     BatchNorm,
+    Concat,
     Conv,
     ConvTranspose,
     Dense,
@@ -21,6 +22,7 @@ from ganref.spec.layers import (
     Flatten,
     Layer,
     LeakyReLU,
+    Projection,
     Reshape,
     Sigmoid,
     Tanh,
@@ -33,9 +35,8 @@ def layers(draw: st.DrawFn) -> tuple[Layer, tuple[int, int, int]]:
     """A layer and the shape of one of its inputs."""
     channels = draw(st.integers(1, 3))
     shape = channels, draw(st.integers(1, 7)), draw(st.integers(1, 7))
-    kind = draw(
-        st.sampled_from([Conv, ConvTranspose, BatchNorm, LeakyReLU, Tanh, Sigmoid, Dropout])
-    )
+    kinds = Conv, ConvTranspose, BatchNorm, LeakyReLU, Tanh, Sigmoid, Dropout, Concat, Projection
+    kind = draw(st.sampled_from(kinds))
     if kind in (Conv, ConvTranspose):
         kernel, before = draw(st.integers(1, 5)), draw(st.integers(0, 2))
         padding = (min(before, kernel - 1), min(before, kernel - 1) + draw(st.integers(0, 1)))
@@ -46,26 +47,35 @@ def layers(draw: st.DrawFn) -> tuple[Layer, tuple[int, int, int]]:
         return BatchNorm(channels, eps, momentum, draw(st.booleans()), draw(st.booleans())), shape
     if kind is LeakyReLU:
         return LeakyReLU(draw(st.sampled_from([0.0, 0.2, 1.0]))), shape
+    if kind is Concat:
+        return Concat(draw(st.integers(2, 4))), shape
+    if kind is Projection:
+        how = draw(st.integers(2, 4)), draw(st.booleans()), draw(st.booleans())
+        return Projection(math.prod(shape), *how), shape
     return (Dropout(0.3) if kind is Dropout else kind()), shape
 
 
 def _around(layer: Layer, shape: tuple[int, int, int], batch: int) -> Recipe:
     def stack(recipe: Recipe) -> tuple[Network, Network]:
-        size = math.prod(shape)
-        out = math.prod(layer.out_shape(shape))
-        head = (layer, Flatten(), Dense(out, 1))
+        size, n = math.prod(shape), recipe.latent_size
+        if isinstance(layer, Projection):  # it ends a network and takes vectors
+            head: tuple[Layer, ...] = (Flatten(), layer)
+        else:
+            head = (layer, Flatten(), Dense(math.prod(layer.out_shape(shape)), 1))
         return (
-            Network("generator", (3,), (Dense(3, size), Reshape(shape)), "samples"),
+            Network("generator", (n,), (Dense(n, size), Reshape(shape)), "samples"),
             Network("discriminator", shape, head),
         )
 
     STACKS["probe"] = stack
     toy = ganref.recipe("gaussian")
     rate = layer.rate if isinstance(layer, Dropout) else 0.0
+    classes = layer.classes if isinstance(layer, (Concat, Projection)) else 0
+    labels = {"conditional": "concat" if classes else "", "classes": classes}
     # Small batches make Adam's first step a matter of rounding; the gradients are what counts.
     try:
         return toy.replace(
-            stack="probe", data_shape=shape, latent_dim=3, batch_size=batch, dropout=rate
+            stack="probe", data_shape=shape, latent_dim=3, batch_size=batch, dropout=rate, **labels
         )
     finally:
         del STACKS["probe"]
@@ -98,7 +108,8 @@ def test_single_layers(
     oracle = ganref.load_backend("numpy").create(recipe, weights, **how)
     gan = ganref.load_backend(framework).create(recipe, weights, **how)
     (X, Z), more = one_step(recipe)
-    assert difference(gan.discriminate(X), oracle.discriminate(X)) < 1e-12
+    labels = [more["masks"][name][0] for name in recipe.discriminator.labelled]
+    assert difference(gan.discriminate(X, *labels), oracle.discriminate(X, *labels)) < 1e-12
     expected, found = oracle.gradients(X, Z, **more), gan.gradients(X, Z, **more)
     # An input gradient of a batch normalisation may cancel to rounding: measure on the network.
     for net in ("generator", "discriminator"):

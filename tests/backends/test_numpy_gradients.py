@@ -4,7 +4,7 @@ from decimal import Decimal, localcontext
 
 import numpy as np
 import pytest
-from cases import NARROW, narrow, one_step, options
+from cases import NARROW, conditional, narrow, one_step, options
 
 import ganref
 from ganref.numpy import steps
@@ -27,7 +27,8 @@ def _loss_G(gan: GAN, X, Z, Z_G, masks) -> float:
     return float(steps.gradient_G(*samples, gan.net_D, gan.net_G, gan.recipe, own, False)[0])
 
 
-CASES = {name: narrow(name) for name in NARROW} | options()
+LABELLED = {name: conditional()[name] for name in ("concat-dcgan32", "concat-energy")}
+CASES = {name: narrow(name) for name in NARROW} | options() | LABELLED
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -42,9 +43,10 @@ def test_gradients_are_the_derivatives_of_the_losses(name: str) -> None:
             weights[key] = rng.normal(0, 1 / np.sqrt(fan_in), value.shape)
         elif key.endswith("weight"):  # gamma, which two of the tabs draw around 0
             weights[key] = rng.uniform(0.5, 1.5, value.shape)
-    for key in (key for key in weights if key.endswith(".u")):
+    for key in (key for key in weights if key.endswith((".u", ".u_embedding"))):
         # Gradients take v as it is: they are a derivative where the power iteration has ended.
-        matrix = weights[key[:-1] + "weight"]
+        layer, _, own = key.rpartition(".")
+        matrix = weights[f"{layer}.{own.removeprefix('u_') if own != 'u' else 'weight'}"]
         matrix = matrix if len(matrix) == len(weights[key]) else matrix.swapaxes(0, 1)
         weights[key] = np.linalg.svd(matrix.reshape(len(matrix), -1))[0][:, 0]
     gan = ganref.load_backend("numpy").create(recipe, weights, dtype="float64")

@@ -17,7 +17,14 @@ CASES = {
     "dense": narrow("gaussian").replace(spectral=True),
     "conv": narrow("dcgan32").replace(spectral=True, loss=Hinge()),
     "transposed": narrow("ebgan").replace(spectral=True),
+    "projection": narrow("gaussian").replace(spectral=True, conditional="projection", classes=3),
 }
+
+
+def _own(key: str) -> str:
+    """The matrix that a vector belongs to."""
+    layer, _, u = key.rpartition(".")
+    return f"{layer}.{u.removeprefix('u_') if u != 'u' else 'weight'}"
 
 
 def _matrix(recipe: Recipe, name: str, weight: np.ndarray) -> np.ndarray:
@@ -27,15 +34,15 @@ def _matrix(recipe: Recipe, name: str, weight: np.ndarray) -> np.ndarray:
 
 
 def _vectors(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: array for name, array in state.items() if name.endswith(".u")}
+    return {name: array for name, array in state.items() if name.endswith((".u", ".u_embedding"))}
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_u_is_drawn_by_the_spec_and_of_length_1(name: str) -> None:
     recipe = CASES[name]
     vectors = _vectors(ganref.initial_weights(recipe, 3))
-    layers = [layer for layer in recipe.discriminator.layers if getattr(layer, "spectral", False)]
-    assert len(vectors) == len(layers) > 1
+    matrices = [p for p in recipe.discriminator.params if p.role == "weight"]
+    assert {_own(key) for key in vectors} == {p.name for p in matrices} and len(vectors) > 1
     for array in vectors.values():
         assert np.linalg.norm(array) == pytest.approx(1, rel=1e-15)
     assert not recipe.generator.spectral and recipe.discriminator.spectral
@@ -52,17 +59,18 @@ def test_the_weights_are_divided_by_their_largest_singular_value(backend: str, n
     """With its u at the end of the iteration, D is the plain one with weights of norm 1."""
     recipe = CASES[name]
     weights = ganref.initial_weights(recipe)
-    other = {n: w for n, w in weights.items() if not n.endswith(".u")}
+    other = {n: w for n, w in weights.items() if n not in _vectors(weights)}
     for key in _vectors(weights):
-        own = key[:-1] + "weight"
+        own = _own(key)
         left, values, _ = np.linalg.svd(_matrix(recipe, own, weights[own]))
         weights[key], other[own] = left[:, 0], other[own] / values[0]
-    (X, _), _ = draws(recipe, 1)
+    (X, _), more = draws(recipe, 1)
+    labels = [more["masks"][name][0, 0] for name in recipe.discriminator.labelled]
     made = ganref.load_backend(backend)
     spectral = made.create(recipe, weights, dtype="float64")
     plain = made.create(recipe.replace(spectral=False), other, dtype="float64")
-    expected = plain.discriminate(X[0])
-    np.testing.assert_allclose(spectral.discriminate(X[0]), expected, rtol=1e-11, atol=1e-14)
+    expected, found = (gan.discriminate(X[0], *labels) for gan in (plain, spectral))
+    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-14)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -74,13 +82,13 @@ def test_u_moves_in_passes_that_update_and_in_no_others(backend: str, name: str)
     (X, Z), more = draws(recipe, 1)
     before = gan.state()
     gan.gradients(X[0], Z[0], masks={n: m[0] for n, m in more["masks"].items()})
-    gan.discriminate(X[0])
+    gan.discriminate(X[0], *(more["masks"][name][0, 0] for name in recipe.discriminator.labelled))
     gan.generate(Z[0])
     for key, array in _vectors(gan.state()).items():
         assert np.array_equal(array, before[key])
     gan.update_D(X[0], Z[0], masks={n: m[0] for n, m in more["masks"].items()})
     for key, array in _vectors(gan.state()).items():
-        own = key[:-1] + "weight"
+        own = _own(key)
         matrix, u = _matrix(recipe, own, before[own]), before[key]
         for _ in range(2):  # on real examples and on fake ones
             v = matrix.T @ u
@@ -124,7 +132,7 @@ def test_125_steps_of_the_toy_from_the_start(framework: str) -> None:
 def test_the_option_is_data() -> None:
     for recipe in CASES.values():
         assert from_dict(to_dict(recipe)) == recipe
-        assert recipe.replace(spectral=False).discriminator == (
-            ganref.recipe(recipe.name).replace(width=recipe.width).discriminator
-        )
+        plain = ganref.recipe(recipe.name).replace(width=recipe.width)
+        labels = {"conditional": recipe.conditional, "classes": recipe.classes}
+        assert recipe.replace(spectral=False).discriminator == plain.replace(**labels).discriminator
     assert "spectral" not in str(Conv(1, 1, 3)) and not Conv(1, 1, 3).spectral

@@ -77,6 +77,55 @@ def test_spreadsheets_refused(tmp_path: Path, content: bytes, match: str) -> Non
     refused(match, path, NO_LIMIT)
 
 
+@pytest.mark.parametrize(
+    ("text", "labels", "classes"),
+    [
+        ("x,y,label\n1,2,0\n3,4,1\n5,6,0\n", [0, 1, 0], ()),
+        ("Class;x;y\n7;1;2\n9;3;4\n7;5;6\n", [7, 9, 7], ()),
+        ('"x"\t"class"\t"y"\n1\tb\t2\n3\t"a"\t4\n5\tb\t6\n', [1, 0, 1], ("a", "b")),
+        ("x y labels # three\n1 2 3.0\n# none\n3 4 1e0\n5 6 -0\n", [3, 1, 0], ()),
+        ("x,y,label\n1,2,3\n3,4,cat\n5,6,3\n", [0, 1, 0], ("3", "cat")),
+    ],
+)
+def test_a_column_of_classes(
+    tmp_path: Path, text: str, labels: list[int], classes: tuple[str, ...]
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(text)
+    data = load(str(path), NO_LIMIT)
+    assert data.array.tolist() == [[1, 2], [3, 4], [5, 6]] and points_dimension(str(path)) == 2
+    assert data.labels is not None and data.labels.dtype == np.int64
+    assert (data.labels.tolist(), data.classes) == (labels, classes)
+
+
+@pytest.mark.parametrize("header", ["", "x,y\n", "a,b\n", "X,Y\n"])
+def test_y_is_a_coordinate(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(header + "1,2\n3,4\n")
+    data = load(str(path), NO_LIMIT)
+    assert data.array.tolist() == [[1, 2], [3, 4]] and data.labels is None
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        ("x,y,label\n1,2,0\n3,4,\n", "row 2 has no label"),
+        ("x,y,label\n1,2,0\n3,4\n", "row 2 has 2 columns, the header 3"),
+        ("x,y,label\n1,2,0.5\n", "row 1 has the label 0.5, which is no whole number"),
+        ("x,y,label\n1,2,0\n1,2,nan\n", "row 2 has the label nan, which is no whole number"),
+        ("x,y,label\n1,2,1e99\n", "which is no whole number"),
+        ("label,x,class\n1,2,0\n", "columns label and class would both be classes"),
+        ("label\n1\n", "the column label has no points beside it"),
+        ("x,y,label\n1,two,0\n", "two"),
+        ("x,y,label\n", "no rows"),
+    ],
+)
+def test_columns_of_classes_refused(tmp_path: Path, content: str, match: str) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(content)
+    refused(match, path, NO_LIMIT)
+
+
 def test_points_of_another_dimension_say_which_recipe_fits(tmp_path: Path) -> None:
     path = tmp_path / "points.npy"
     np.save(path, RNG.normal(size=(50, 5)))
@@ -121,6 +170,14 @@ def test_labels_of_an_npz(tmp_path: Path, names: tuple[str, str], shape: tuple[i
     refused(r"has 6 examples but labels of shape \(5,\)", path, MLP)
     np.savez(path, **{X: GREY, y: LABELS / 2})
     refused("labels of float64; they must be whole", path, MLP)
+
+
+def test_points_of_an_npz_have_labels_too(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", X=POINTS, y=np.arange(50) % 3)
+    data = load(str(tmp_path / "x.npz"), TOY.replace(batch_size=1))
+    assert data.labels is not None and data.labels.tolist() == [i % 3 for i in range(50)]
+    np.save(tmp_path / "x.npy", POINTS)
+    assert load(str(tmp_path / "x.npy"), TOY.replace(batch_size=1)).labels is None
 
 
 def test_npz_with_several_arrays_says_how_it_should_be(tmp_path: Path) -> None:

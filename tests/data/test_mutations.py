@@ -57,6 +57,7 @@ def same(content: bytes) -> bytes:
 IDX = bytes((0, 0, 8, 3)) + struct.pack(">3I", *GREY.shape) + GREY.tobytes()
 SVHN = {"X": RNG.integers(0, 256, (32, 32, 3, 2), np.uint8), "y": np.array([[1], [10]])}
 CSV = b"x,y\n" + b"\n".join(b"%f,%f" % tuple(row) for row in RNG.normal(size=(9, 2)))
+LABELLED = b"x,y,label\n" + b"\n".join(b"%f,%f,c%d" % (*RNG.normal(size=2), i) for i in range(9))
 # What is changed, the recipe it is for, its name, and what is done to it after the change.
 FILES: dict[str, tuple[bytes, Recipe, str, Callable[[bytes], bytes]]] = {
     "idx": (IDX, MLP, "x-images-idx3-ubyte", same),
@@ -67,6 +68,7 @@ FILES: dict[str, tuple[bytes, Recipe, str, Callable[[bytes], bytes]]] = {
     "npz": (saved(np.savez_compressed, X=GREY, y=np.arange(3)), MLP, "x.npz", same),
     "npy-in-npz": (saved(np.save, GREY), MLP, "x.npz", within("X.npy")),
     "csv": (CSV, TOY, "x.csv", same),
+    "labelled-csv": (LABELLED, TOY, "x.csv", same),
     "mat": (saved(scipy.io.savemat, SVHN), COLOUR32, "x.mat", same),
     "packed-mat": (saved(scipy.io.savemat, SVHN, do_compression=True), COLOUR32, "x.mat", same),
     "zip": (archive("a/x.png", picture("PNG")), COLOUR, "x.zip", same),

@@ -11,6 +11,7 @@ import pytest
 
 import ganref
 from docs.making import PAGES, RESULTS, answers, blocks, equilibrium, read, relu, tabs
+from docs.making.labels import RUNS as LABELLED
 from docs.making.labs import COMMANDS
 from docs.making.samples import RUNS, normalises
 from ganref import cli, data, train
@@ -107,6 +108,29 @@ def test_runs_begin_as_they_did(name: str) -> None:
     recipe, _ = recipe_of(found["command"])
     expected = np.array([found["figures"]["first"][k][:1] for k in ("loss_D", "loss_G")])
     np.testing.assert_allclose(first_steps("numpy", recipe, "float32", 1), expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", LABELLED)
+def test_runs_with_labels_begin_as_they_did(name: str) -> None:
+    found = read("labels")["figures"][name]
+    assert found["command"] == f"ganref train {LABELLED[name]}"
+    built, args = recipe_of(found["command"])
+    recipe, _ = cli.with_data(args, built)
+    assert recipe.classes == 10
+    expected = np.array([found["first"][k][:1] for k in ("loss_D", "loss_G")])
+    np.testing.assert_allclose(first_steps("numpy", recipe, "float32", 1), expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", LABELLED)
+def test_digits_are_those_that_were_asked_for(name: str) -> None:
+    found = read("labels")["figures"][name]
+    labels = np.asarray(data.load("digits", ganref.recipe("mlp"), 0).labels)
+    for c, row in enumerate(found["rows"]):
+        assert (row["name"], row["samples"], row["real"]) == (str(c), 1000, (labels == c).sum())
+        assert row["frechet"] > 0 and row["interval"][0] <= row["accuracy"] <= row["interval"][1]
+    mean = np.mean([row["accuracy"] for row in found["rows"]])
+    assert found["accuracy"] == pytest.approx(mean) and mean >= 0.9
+    assert found["seconds"] <= 600
 
 
 def test_both_kinds_of_statistics_are_shown() -> None:

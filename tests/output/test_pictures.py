@@ -31,6 +31,18 @@ def test_what_is_no_picture_is_drawn_all_the_same() -> None:
         assert pictures.to_uint8(odd).tolist() == [0, 0, 128, 255, 255]
 
 
+def test_a_grid_has_the_columns_it_is_to_have() -> None:
+    images = np.linspace(-1, 1, 6)[:, None, None, None] * np.ones((1, 1, 3, 5))
+    assert pictures.grid(images).shape == (2 * 5 + 2, 3 * 7 + 2)
+    rows = pictures.grid(images, columns=2)
+    assert rows.shape == (3 * 5 + 2, 2 * 7 + 2)
+    shown = rows[2::5, 2::7][:3, :2]  # a corner of each
+    assert np.array_equal(shown, pictures.to_uint8(images[:, 0, 0, 0]).reshape(3, 2))
+    axes = canvas.figure(4, 4).subplots()
+    pictures.show_samples(axes, images, None, 2)
+    assert axes.get_title() == "6 samples from fixed noise, a row for each class"
+
+
 @pytest.mark.parametrize("dimension", [1, 2, 3])
 def test_points_of_any_dimension_are_drawn(dimension: int, tmp_path: Path) -> None:
     """What is drawn of many coordinates is the first two; of one, its distribution function."""

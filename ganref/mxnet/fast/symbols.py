@@ -38,14 +38,14 @@ def forward(
     batch: int,
     masks: dict[str, Symbol] | None = None,
 ) -> Pass:
-    """The pass of x (B, *input) for the weights `flat` and the scaled masks of dropout."""
+    """The pass of x (B, *input) for the weights `flat`, the scaled masks of dropout and labels."""
     params = [p for layer in network.layers for p in layer.params()]
     own = iter(cut(flat, [p.shape if len(p.shape) > 1 else (1, *p.shape) for p in params]))
     back, start, codes = [], x, None
     for i, layer in enumerate(network.layers):
         more = [next(own) for _ in layer.params()]
-        if f"{network.name}.{i}" in network.dropouts:
-            more = [(masks or {})[f"{network.name}.{i}"]]
+        if (name := f"{network.name}.{i}") in network.dropouts | network.labelled:
+            more.append((masks or {})[name])
         x, way = FORWARD[type(layer)](layer, x, (batch, *network.shapes[i]), *more)
         back.append(way)
         if i == network.code:
@@ -124,6 +124,27 @@ def _dropout(layer: Any, x: Either, shape: Any, scaled: Any = None) -> Any:
     return keep(x), lambda dy: (keep(dy), [])
 
 
+def _concat(layer: Any, x: Either, shape: Any, label: Symbol) -> Any:
+    y = S.concat(value(x), label, dim=1)
+    if isinstance(x, Dual):
+        y = Dual(y, S.concat(x.tangent, S.zeros_like(label), dim=1))
+    return y, lambda dy: (linear(S.slice_axis, dy, axis=1, begin=0, end=shape[1]), [])
+
+
+def _projection(layer: Any, x: Either, shape: Any, weight: Symbol, *more: Symbol) -> Any:
+    *bias, embedding, label = more
+    along = S.broadcast_add(S.dot(label, embedding), weight)
+
+    def back(dy: Either) -> tuple[Either, list[Either]]:
+        each = product(S.broadcast_mul, x, dy)
+        grads = [linear(S.sum, g, axis=0) for g in (each, dy)[: 1 + layer.bias]]
+        grads.append(product(S.dot, label, each, transpose_a=True))
+        return product(S.broadcast_mul, along, dy), grads
+
+    y = linear(S.sum, product(S.elemwise_mul, x, along), axis=1, keepdims=True)
+    return shifted(y, *bias) if bias else y, back
+
+
 def _reshape(layer: Any, x: Either, shape: Any) -> Any:
     y = linear(S.reshape, x, shape=(shape[0], *layer.out_shape(shape[1:])))
     return y, lambda dy: (linear(S.reshape, dy, shape=shape), [])
@@ -135,6 +156,8 @@ FORWARD: dict[type, Callable] = {
     spec.LeakyReLU: _leaky_relu,
     spec.Tanh: _tanh,
     spec.Dropout: _dropout,
+    spec.Concat: _concat,
+    spec.Projection: _projection,
     spec.Reshape: _reshape,
     spec.Flatten: _reshape,
 }

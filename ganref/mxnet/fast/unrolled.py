@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy
 
 from ganref.spec.losses import Loss
-from ganref.spec.schema import MIX, Recipe
+from ganref.spec.schema import Recipe
 
 from .. import losses
 from ..framework import Masks, Tensor, gluon, np, set_threads
@@ -76,8 +76,8 @@ class UnrolledSteps:
     def _run(self, X: Tensor, Z: Tensor, Z_G: Tensor | None, masks: Masks) -> Tensor:
         k, batch = X.shape[0], X.shape[1] // self.recipe.D_updates
         inputs = {"X": X, "Z": Z} | ({} if Z_G is None else {"Z_G": Z_G})
-        scale = dict.fromkeys(masks, 1 / (1 - self.recipe.dropout)) | {MIX: 1}
-        inputs |= {name: mask * scale[name] for name, mask in masks.items()}
+        scale = dict.fromkeys(self.recipe.discriminator.dropouts, 1 / (1 - self.recipe.dropout))
+        inputs |= {name: mask * scale.get(name, 1) for name, mask in masks.items()}
         inputs["adam"] = np.array(self._coefficients(k), dtype=X.dtype, ctx=X.ctx)
         is_real = np.array(numpy.repeat([1, 0], batch)[:, None], dtype=X.dtype, ctx=X.ctx)
         state = self.pack(*self.tensors).copy()

@@ -31,8 +31,8 @@ from ..optim import Adam
 from ..steps import PlainSteps
 from .traced import cut, example_inputs, joined, networks, products_as_loops
 
-COMPILED = {spec.Dense, spec.LeakyReLU, spec.Tanh, spec.Sigmoid, spec.Dropout, spec.Reshape,
-            spec.Flatten}  # fmt: skip
+COMPILED = {spec.Dense, spec.LeakyReLU, spec.Tanh, spec.Sigmoid, spec.Dropout, spec.Concat,
+            spec.Projection, spec.Reshape, spec.Flatten}  # fmt: skip
 # FLOPs per step above which compiling does not pay: matrix products take over from overhead.
 MOST_FLOPS = 200_000
 # Compiling takes four seconds, of which each step gives some 350 µs back.

@@ -1,0 +1,76 @@
+"""Digits that were asked for by their class, and how many a classifier tells as that class."""
+
+from __future__ import annotations
+
+import json
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from . import about, kept, picture, read, run, trained, write
+from .blocks import made_by, number, table
+from .samples import losses
+
+# Each within 10 minutes on two cores.
+RUNS = {"mlp": "--recipe mlp --data digits --conditional --backend torch"}
+NUM = 10_000  # samples: 1,000 of each class
+SHOWN = 12  # in a row
+
+
+def make(runs: Path) -> None:
+    """labels.json, with what was measured of each run, and labels-<recipe>.png."""
+    figures = {}
+    for name in RUNS:
+        seconds = kept(runs, f"labels-{name}-seconds", partial(_seconds, runs, name))
+        figures[name] = {"seconds": seconds} | _measured(runs, name)
+        run(f"ganref sample {runs / f'labels-{name}'} --num {SHOWN} --out {runs / name}.png")
+        picture(runs / f"{name}.png", f"labels-{name}", colours=32)
+    told = about("mlp", "torch", 0, "python -m docs.make_results labels", samples=NUM)
+    write("labels", told, figures)
+
+
+def _seconds(runs: Path, name: str) -> float:
+    """How long the whole command of a run took, imports included."""
+    begun = time.perf_counter()
+    trained(runs, f"labels-{name}", RUNS[name])
+    return round(time.perf_counter() - begun)
+
+
+def _measured(runs: Path, name: str) -> dict[str, Any]:
+    """What `evaluate` says of a run, and how the run began."""
+    where, command = trained(runs, f"labels-{name}", RUNS[name])
+    if not (where / "evaluation.json").exists():
+        run(f"ganref evaluate {where} --num {NUM}")
+    found = json.loads((where / "evaluation.json").read_text())
+    overall = {r["name"]: r["value"] for r in found["results"]}
+    began = losses(where)
+    return {
+        "command": command,
+        "steps": began["steps"],
+        "first": began["first"],
+        "frechet_distance": overall["frechet_distance"],
+        **found["asked"],
+    }
+
+
+def block(name: str) -> str:
+    """A row for each class of a run."""
+    found = read("labels")["figures"][name]
+    rows = []
+    for row in found["rows"]:
+        low, high = row["interval"]
+        rows.append([
+            row["name"], f"{row['accuracy']:.1%} ({low:.1%} to {high:.1%})",
+            row["taken_for"] or "–", number(row["frechet"]), number(row["halves"]),
+            f"{row['real']:,}",
+        ])  # fmt: skip
+    rows.append(["all", f"{found['accuracy']:.1%}", "", "", "", ""])
+    head = ["class", "told as it (at 95%)", "else mostly", "Fréchet distance",
+            "of two halves of the images", "images"]  # fmt: skip
+    return "\n\n".join([
+        f"`{found['command']}`: {found['steps']:,} steps, {found['seconds']:,.0f} seconds on two"
+        f" cores. {found['rows'][0]['samples']:,} samples of each class, told by a classifier with"
+        f" {found['judge_accuracy']:.1%} of {found['held_out']:,} held-out images right:",
+        table(head, rows), made_by("labels"),
+    ])  # fmt: skip
