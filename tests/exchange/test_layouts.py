@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from types import ModuleType
+
 import numpy as np
 import pytest
 from targets import THERE
@@ -119,3 +122,23 @@ def test_names_are_the_pages() -> None:
 )  # fmt: skip
 def test_same_is_tensorflow_s(sizes: tuple[int, int, int], expected: tuple[int, int]) -> None:
     assert same_padding(*sizes) == expected
+
+
+def test_targets_are_mirrors() -> None:
+    """The same functions in the same order, of the same parameters, that say the same first."""
+
+    def public(module: ModuleType) -> dict[str, tuple[list[str], str]]:
+        return {
+            name: (
+                list(inspect.signature(found).parameters),
+                (found.__doc__ or "").split(".")[0].split(":")[0],
+            )
+            for name, found in vars(module).items()
+            if inspect.isfunction(found) and found.__module__ == module.__name__ and name[0] != "_"
+        }
+
+    first = public(TARGETS["pytorch"])
+    assert list(first) == ["framework", "build", "save", "ways", "signature"]
+    for target, module in TARGETS.items():
+        assert list(public(module).items()) == list(first.items()), target
+        assert isinstance(module.TITLE, str) and isinstance(module.LAST, bool), target
