@@ -15,6 +15,7 @@ from ganref.backend import BACKENDS
 from ganref.exchange.verify import Exported
 from ganref.export import TARGETS, nets_of, origin, write
 from ganref.spec import Recipe, UserError
+from ganref.spec.labels import CONDITIONAL
 from ganref.training.checkpoint import Checkpoint
 
 from . import about, kept
@@ -32,10 +33,8 @@ def cases() -> dict[str, Recipe]:
     found["mlp, colours"] = found["mlp"].replace(data_shape=(3, 28, 28))
     found["dcgan32, spectral"] = found["dcgan32"].replace(spectral=True)
     found["dcgan32, average"] = found["dcgan32"].replace(ema=0.9)
-    if hasattr(found["dcgan32"], "conditional"):
-        for kind in ("concat", "projection"):
-            more = {"conditional": kind, "classes": 10}
-            found[f"dcgan32, {kind}"] = found["dcgan32"].replace(**more)
+    for kind in CONDITIONAL:
+        found[f"dcgan32, {kind}"] = found["dcgan32"].replace(conditional=kind, classes=10)
     return found
 
 

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from targets import THERE
 
+import ganref
 from docs.making import exports
 from ganref.exchange import layouts, to_jax, to_keras, to_numpy, to_onnx, to_pytorch
-from ganref.exchange.nets import Net, discriminator, inference
+from ganref.exchange.nets import UNMOVED, Net, discriminator, generator
 from ganref.exchange.verify import LIMIT, Exported, check
 from ganref.export import TARGETS, origin, write
-from ganref.spec import Network, UserError
-from ganref.spec.layers import BatchNorm, Dense, Layer
+from ganref.spec import UserError
+from ganref.spec.layers import BatchNorm
 from ganref.training.checkpoint import Checkpoint
 
 
@@ -95,15 +96,26 @@ def test_an_export_that_cannot_be_opened_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_no_export_has_is_refused_by_name() -> None:
-    @dataclasses.dataclass(frozen=True)
-    class Labelled(Layer):
-        classes: int = 10
+def test_what_takes_labels_is_refused_by_name() -> None:
+    for kind, said in (("concat", "discriminator.0 .*Concat"), ("projection", "9 .*Projection")):
+        with pytest.raises(UserError, match=f"{said}.* takes the example's label"):
+            exports.networks(f"dcgan32, {kind}", "D")
 
-    spec = Network("discriminator", (4,), (Labelled(), Dense(4, 1)))
-    weights = {p.name: np.zeros(p.shape) for p in spec.params}
-    with pytest.raises(UserError, match=r"discriminator.0 is not exported: .*Labelled.*label"):
-        inference(Net(spec, weights, "discriminator", "X", "Y"))
+
+def test_a_conditional_generator_takes_its_label_with_the_noise(tmp_path: Path) -> None:
+    ((net, *rest),) = exports.networks("dcgan32, concat", "G")
+    _write(to_numpy, [(net, *rest)], tmp_path)
+    text = (tmp_path / "out" / "README.md").read_text()
+    assert "np.eye(10)" in text and "last 10 numbers of `Z` are the class" in text
+
+
+def test_statistics_that_never_moved_are_said() -> None:
+    recipe = exports.cases()["dcgan32"]
+    fresh = ganref.initial_weights(recipe)
+    assert UNMOVED in generator(recipe, fresh, False).notes
+    assert UNMOVED not in generator(recipe, exports.state(recipe), False).notes
+    toy = ganref.recipe("gaussian")
+    assert UNMOVED not in generator(toy, ganref.initial_weights(toy), False).notes
 
 
 # What is exported is the page's.
