@@ -15,9 +15,9 @@ from types import ModuleType
 from . import cli
 from .exchange import card, to_gluon, to_jax, to_keras, to_numpy, to_onnx, to_pytorch
 from .exchange.card import Origin
-from .exchange.nets import discriminator, generator
+from .exchange.nets import UNMOVED, discriminator, generator
 from .exchange.verify import Check, Exported, verify, write_snippet
-from .output.files import disk_errors, results_in
+from .output.files import LOG, disk_errors, results_in
 from .spec import UserError
 from .spec.steps import Trace
 from .training.checkpoint import Checkpoint
@@ -63,6 +63,9 @@ def main(argv: list[str] | None = None) -> int:
     checkpoint = cli.trained(args.run, args.ema)
     target = TARGETS[args.to]
     nets = nets_of(checkpoint, args.net, args.ema)
+    for net, _, _ in nets:
+        if UNMOVED in net.notes:
+            LOG.warning("%s: %s", net.stem, UNMOVED)
     target.framework()
     with results_in(args.out.parent):
         checks = write(args.out, target, nets, origin(checkpoint, args.run))

@@ -1,10 +1,16 @@
 """Every test that takes a backend meets all that this run was told to have (see told.py)."""
 
 import os
+import tempfile
 
 # Before anything brings OpenMP in. The tests' processes share the cores, and threads that outnumber
 # them only wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# XLA takes seconds for each function, and the tests' processes ask for the same ones.
+cache = f"{tempfile.gettempdir()}/ganref-xla-{os.getuid()}"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", cache)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import pytest  # noqa: E402
 from told import TOLD  # noqa: E402

@@ -68,6 +68,7 @@ def _facts(origin: Origin) -> list[tuple[str, str]]:
     widths = f"width {recipe.width}, " if recipe.stack != "toy" else ""
     rows = [
         ("recipe", f"{recipe.name}, {recipe.tab} semantics, {widths}latent {recipe.latent_dim}"),
+        *([("classes", f"{recipe.classes} ({recipe.conditional})")] if recipe.classes else []),
         ("loss", recipe.loss.name),
         ("data", f"{origin.data} ({origin.identity or 'the checkpoint does not say which'})"),
         ("seed", f"{origin.seed:,}"),

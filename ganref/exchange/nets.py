@@ -27,6 +27,10 @@ from ..spec.schema import Recipe
 from .layouts import Weights
 
 KNOWN = (Dense, Conv, BatchNorm, LeakyReLU, Tanh, Sigmoid, Dropout, Reshape, Flatten)
+UNMOVED = (
+    "No running statistics have moved from 0 and 1: inference, which normalises by them, gives"
+    " other numbers than training."
+)
 RANGES = {Tanh: (-1.0, 1.0), Sigmoid: (0.0, 1.0)}
 
 
@@ -70,7 +74,7 @@ def generator(recipe: Recipe, state: Weights, ema: bool) -> Net:
     weights = dict(state)
     if ema:
         weights |= {n.removesuffix(".ema"): a for n, a in state.items() if n.endswith(".ema")}
-    classes = getattr(recipe, "classes", 0)
+    classes = recipe.classes
     notes = ["The weights are the average that training kept of G's."] if ema else []
     if classes:
         notes.append(f"The last {classes} numbers of `Z` are the class, one-hot.")
@@ -118,6 +122,8 @@ def inference(net: Net) -> Net:
             f"{net.spec.name}.{i}.{name}": array.astype(np.float32)
             for name, array in tensors.items()
         }
+    if _unmoved(net):
+        notes.append(UNMOVED)
     if net.spec.spectral:
         notes.append("Spectral normalisation is in the weights: they are W / σ of the last step.")
     spec = dataclasses.replace(net.spec, layers=tuple(layers))
@@ -131,6 +137,18 @@ def normalised(layer: Dense | Conv, weight: np.ndarray, u: np.ndarray) -> np.nda
     matrix = swapped.reshape(len(swapped), -1)  # a row for each output
     v = matrix.T @ u
     return wide / np.linalg.norm(matrix @ (v / np.linalg.norm(v)))
+
+
+def _unmoved(net: Net) -> bool:
+    """Whether there are running statistics that training should have moved, and none has."""
+    norms = [
+        f"{net.spec.name}.{i}.running"
+        for i, layer in enumerate(net.spec.layers)
+        if isinstance(layer, BatchNorm) and layer.batch_stats
+    ]
+    still = ((net.weights[f"{n}_mean"] == 0).all() and (net.weights[f"{n}_var"] == 1).all()
+             for n in norms)  # fmt: skip
+    return bool(norms) and all(still)
 
 
 def _why_not(layer: Layer) -> str:

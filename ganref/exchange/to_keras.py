@@ -89,12 +89,13 @@ def _transpose(layers: Any, layer: spec.ConvTranspose, shape: Shape) -> list[Any
     how = layer.out_channels, layer.kernel, layer.stride
     out = layer.out_shape(shape)[1:]
     grows = out == tuple(layer.stride * size for size in shape[1:])
-    if layer.padding == (0, 0):
-        return [layers.Conv2DTranspose(*how, "valid", use_bias=layer.bias)]
     if grows and layer.padding == same_padding(layer.kernel, layer.stride, out[0]):
         return [layers.Conv2DTranspose(*how, "same", use_bias=layer.bias)]
     whole = layers.Conv2DTranspose(*how, "valid", use_bias=layer.bias)
-    return [whole, layers.Cropping2D((layer.padding, layer.padding))]
+    # Keras leaves room for a whole stride behind a kernel that is smaller.
+    before, after = layer.padding
+    crop = before, after + max(layer.stride - layer.kernel, 0)
+    return [whole, *([layers.Cropping2D((crop, crop))] if any(crop) else [])]
 
 
 _LAYERS: dict[type[Layer], Callable[..., list[Any]]] = {

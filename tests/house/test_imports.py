@@ -215,7 +215,9 @@ def test_importing_ganref_takes_no_time() -> None:
 
 def test_loading_a_backend_brings_no_other(backend: str) -> None:
     modules = _loaded(f"import ganref; ganref.load_backend({backend!r})")
-    assert not {n for n in modules if n in FRAMEWORKS} - OWN[backend]
+    # Keras imports JAX, for files of checkpoints, wherever there is one.
+    theirs = {"jax"} if "keras" in modules else set()
+    assert not {n for n in modules if n in FRAMEWORKS} - OWN[backend] - theirs
     brought = {_package(n) for n in modules if n.startswith("ganref.")}
     assert brought == OFFERED | {_package(BACKENDS[backend].module)}
 

@@ -96,5 +96,6 @@ def _blocked(weight: Tensor, size: int) -> Tensor:
 
 
 def _slide(x: Tensor, weight: Tensor, padding: int) -> Tensor:
-    pads = [(padding, padding)] * 2
-    return lax.conv_general_dilated(x, weight, (1, 1), pads, dimension_numbers=IMAGES)
+    # Laid on before: XLA's gradient to the weights of a convolution that pads is 100 times slower.
+    x = jnp.pad(x, ((0, 0), *[(padding, padding)] * 2, (0, 0)))
+    return lax.conv_general_dilated(x, weight, (1, 1), "VALID", dimension_numbers=IMAGES)
