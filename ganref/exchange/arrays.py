@@ -81,7 +81,8 @@ def settle(kind: str, layouts: tuple[str, ...], nets: Mapping[str, Mapping[str, 
                     )
                 continue
             if dtype == "bfloat16":
-                array = (array.astype("<u4") << 16).view("<f4")
+                wide = array.astype("<u4").ravel() << 16
+                array = wide.view("<f4").reshape(array.shape)
             if dtype in ("bfloat16", "float16"):
                 converted[dtype] = converted.get(dtype, 0) + 1
                 array = array.astype(np.float32)

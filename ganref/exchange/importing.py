@@ -8,12 +8,13 @@ from typing import NamedTuple
 from ..spec.errors import UserError
 from ..spec.schema import Recipe
 from .arrays import Arrays, Found
-from .matching import Fit, fits, in_words, known, nearest_to, unknown
+from .matching import Fit, fits, in_words, known, nearest, nearest_to, unknown, weighted
 from .naming import branches, modules, stripped
 from .profiles import NETS, Profile
 
 NAMED = {"G": "generator", "D": "discriminator"}
 DEPTH = 3
+MANY = 40  # parts that are looked at for what is wrong
 
 
 class Part(NamedTuple):
@@ -62,7 +63,8 @@ def parts_of(found: Found, part: str | None) -> list[Part]:
     deep = [p for own in parts for p in (own, *_below(own, DEPTH))]
     taken = [p for p in deep if p.path == part]
     if not taken:
-        there = ", ".join(dict.fromkeys(p.path for p in deep if p.path)) or "no parts by name"
+        first = [p.path for p in parts if p.path] or [p.path for own in parts for p in own.within]
+        there = ", ".join(first) or "none by name"
         raise UserError(f"has no part {part!r:.60}; there is {there:.200}")
     return taken[:1]
 
@@ -79,12 +81,12 @@ def matched(
     """The networks of that recipe in a file. Raises UserError where there is none, something is
     left over, or shapes fit in several ways."""
     made: list[Matched] = []
-    nearest: list[Matched] = []
+    tried: list[Part] = []
     others: list[Part] = []
     for own in parts_of(found, part):
-        _take(own, found.layouts, recipe, profile, made, nearest, others, DEPTH)
+        _take(own, found.layouts, recipe, profile, made, tried, others, DEPTH)
     if not made:
-        raise UserError(_why(nearest, recipe))
+        raise UserError(_why(tried, found.layouts, recipe))
     for role in NETS:
         several = [own.part.path for own in made if own.net == role]
         if len(several) > 1 and (net in (None, role)):
@@ -112,24 +114,26 @@ def _take(
     recipe: Recipe,
     profile: Profile,
     made: list[Matched],
-    nearest: list[Matched],
+    tried: list[Part],
     others: list[Part],
     depth: int,
 ) -> None:
     """Add a part's networks to `made`: of it as a whole, else of what lies in it."""
     ways = ways_of(own, layouts, recipe, profile)
-    whole = [way for way in ways if way.fit.whole]
-    if len(whole) > 1:
-        raise UserError(_several(whole))
-    if whole:
-        made.append(whole[0])
+    if len(ways) > 1:
+        # A D that normalises throughout has the shapes of a G whose latent is a single number.
+        ways = [way for way in ways if way.fit.sizes.get("latent_dim") != 1] or ways
+    if len(ways) > 1:
+        raise UserError(_several(ways))
+    if ways:
+        made.append(ways[0])
         return
-    nearest += ways
+    tried.append(own)
     within = own.within if depth else []
     inner: list[Matched] = []
     rest: list[Part] = []
     for part in within:
-        _take(part, layouts, recipe, profile, inner, nearest, rest, depth - 1)
+        _take(part, layouts, recipe, profile, inner, tried, rest, depth - 1)
     made += inner
     if inner:
         others += rest
@@ -156,25 +160,38 @@ def _several(whole: list[Matched]) -> str:
     return f"fits in several ways: {'; '.join(words)[:300]}; name the network with --net"
 
 
-def _why(nearest: list[Matched], recipe: Recipe) -> str:
-    """What is missing or left over where most of a network fits."""
-    ways = [own for own in nearest if own.fit.network.layers]
-    if not ways:
+def _why(tried: list[Part], layouts: tuple[str, ...], recipe: Recipe) -> str:
+    """What is missing or left over, as G and as D, where most of a network fits."""
+    words = []
+    for net, network in zip(NETS, unknown(recipe).networks, strict=True):
+        ways = [
+            (nearest(network, modules(part.arrays), layout), layout)
+            for part in tried[:MANY]
+            for layout in layouts
+        ]
+        if ways:
+            best = max(ways, key=lambda way: (len(way[0].pairs), -len(way[0].left)))
+            words.append((len(best[0].pairs) / len(weighted(network)), _lack(net, *best)))
+    if not words:
         return "holds no layers"
-    best = max(ways, key=lambda own: (len(own.fit.pairs), -len(own.fit.left)))
-    fit = best.fit
-    begin = f"does not fit recipe {recipe.name}: as its {best.net},"
+    most = max(share for share, _ in words)
+    near = "; ".join(text for share, text in words if share > most - 0.25)
+    return f"does not fit recipe {recipe.name}: {near}"
+
+
+def _lack(net: str, fit: Fit, layout: str) -> str:
     if fit.missing is None:
         left = ", ".join(module.words for module in fit.left)
-        return f"{begin} {left[:200]} is left over; all else fits"
+        return f"as its {net}, {left[:200]} is left over; all else fits"
     layer = fit.network.layers[fit.missing]
     shapes = (
         f"{fit.network.name}.{fit.missing}.{p.name} ({', '.join(in_words(p.shape, fit.sizes))})"
         for p in layer.params()
     )
-    other = nearest_to(layer, fit.left, best.layout, fit.sizes)
+    other = nearest_to(layer, fit.left, layout, fit.sizes)
     have = f"; the nearest that is left is {other.words}" if other else "; nothing is left"
-    return f"{begin} {len(fit.pairs)} layers fit, then {', '.join(shapes)} is missing{have}"
+    count = f"{len(fit.pairs)} of {len(weighted(fit.network))}"
+    return f"as its {net}, {count} layers fit, and {', '.join(shapes)} is missing{have}"
 
 
 def sized(recipe: Recipe, found: list[Matched]) -> Recipe:

@@ -17,26 +17,21 @@ from .naming import Module, spec_shape
 
 UNKNOWN = {"width": 1_000_003, "channels": 1_000_033, "latent_dim": 1_000_037}
 BUDGET = 20_000  # layers that are tried
+MANY = 100  # of theirs that are looked at for what is wrong
 
 Sizes = dict[str, int]
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A file's layers as those of a network: by the index of ours, theirs; the unknown sizes; and
-    what of the file is left over. If `missing` is an index, no layer of theirs fits that of ours,
-    and `pairs` are those before it."""
+    """A file's layers as those of a network: by the index of ours, theirs; the unknown sizes; what
+    of the file is left over; and the first of ours that no layer of theirs fits."""
 
     network: Network
     pairs: dict[int, Module]
     sizes: Sizes
     left: tuple[Module, ...] = ()
     missing: int | None = None
-
-    @property
-    def whole(self) -> bool:
-        """Whether nothing is missing or left over."""
-        return self.missing is None and not self.left
 
     @property
     def alike(self) -> list[tuple[str, str]]:
@@ -68,54 +63,71 @@ def known(recipe: Recipe, sizes: Sizes) -> Recipe:
 def fits(
     network: Network, theirs: list[Module], layout: str, names: tuple[str, ...] = ()
 ) -> list[Fit]:
-    """The ways in which the layers are those of a network with unknown sizes: none but whole ones
-    that differ in their sizes, or else the one that comes nearest. `names` are those that a profile
-    has for the layers, for what shapes cannot tell."""
-    layers = {i: layer for i, layer in enumerate(network.layers) if layer.params()}
-    search = _Search(network, layers, theirs, layout, names)
+    """The ways in which the layers are all those of a network with unknown sizes, and nothing is
+    left over: two at most, which differ in their sizes. `names` are those that a profile has for
+    the layers, for what shapes cannot tell."""
+    layers = weighted(network)
+    if len(layers) != len(theirs):
+        return []
+    wanted = dict(zip(layers, names, strict=False))
+    tried = 0
+
+    def run(todo: list[int], pairs: dict[int, Module], sizes: Sizes) -> Iterator[Fit]:
+        nonlocal tried
+        if not todo:
+            yield Fit(network, pairs, sizes)
+            return
+        index, seen = todo[0], set()
+        left = without(theirs, pairs)
+        for module in sorted(left, key=lambda m: m.name != wanted.get(index)):
+            shapes = str(sorted(module.shapes.items()))
+            tried += 1
+            if shapes in seen or tried > BUDGET:  # one like it has been tried
+                continue
+            seen.add(shapes)
+            more = unified(layers[index], module, layout, sizes)
+            if more is not None:
+                yield from run(todo[1:], pairs | {index: module}, more)
+
     found: list[Fit] = []
-    for fit in search.run(list(layers), {}, {}):
-        if fit.whole and fit.sizes not in [other.sizes for other in found]:
+    for fit in run(list(layers), {}, {}):
+        if fit.sizes not in [other.sizes for other in found]:
             found.append(fit)
         if len(found) > 1:
             break
-    return found or [search.nearest]
+    return found
 
 
-class _Search:
-    def __init__(
-        self,
-        network: Network,
-        layers: dict[int, Layer],
-        theirs: list[Module],
-        layout: str,
-        names: tuple[str, ...],
-    ) -> None:
-        self.network, self.layers, self.theirs, self.layout = network, layers, theirs, layout
-        self.names = dict(zip(layers, names, strict=False))
-        self.tried = 0
-        self.nearest = Fit(network, {}, {}, tuple(theirs), next(iter(layers), None))
-
-    def run(self, todo: list[int], pairs: dict[int, Module], sizes: Sizes) -> Iterator[Fit]:
-        """Every way to go on, layer by layer."""
-        left = [m for m in self.theirs if not any(m is own for own in pairs.values())]
-        fit = Fit(self.network, dict(pairs), sizes, tuple(left), todo[0] if todo else None)
-        if (len(pairs), fit.missing is None) > (len(self.nearest.pairs), False):
-            self.nearest = fit
-        if not todo:
-            yield fit
-            return
-        index, seen = todo[0], set()
-        wanted = self.names.get(index)
-        for module in sorted(left, key=lambda m: m.name != wanted):
-            shapes = str(sorted(module.shapes.items()))
-            self.tried += 1
-            if shapes in seen or self.tried > BUDGET:  # one like it has been tried
+def nearest(network: Network, theirs: list[Module], layout: str) -> Fit:
+    """As many layers as can be had, from wherever one begins: what is missing or left over then is
+    what is wrong."""
+    layers, some = weighted(network), theirs[:MANY]
+    best = Fit(network, {}, {}, tuple(theirs), next(iter(layers), None))
+    for begin in layers:
+        for first in some:
+            sizes = unified(layers[begin], first, layout, {})
+            if sizes is None:
                 continue
-            seen.add(shapes)
-            more = unified(self.layers[index], module, self.layout, sizes)
-            if more is not None:
-                yield from self.run(todo[1:], pairs | {index: module}, more)
+            pairs = {begin: first}
+            for index, layer in layers.items():
+                for module in without(some, pairs) if index != begin else []:
+                    if (more := unified(layer, module, layout, sizes)) is not None:
+                        pairs[index], sizes = module, more
+                        break
+            if len(pairs) > len(best.pairs):
+                missing = next((index for index in layers if index not in pairs), None)
+                best = Fit(network, pairs, sizes, tuple(without(theirs, pairs)), missing)
+    return best
+
+
+def weighted(network: Network) -> dict[int, Layer]:
+    """A network's layers with tensors, by their index."""
+    return {i: layer for i, layer in enumerate(network.layers) if layer.params()}
+
+
+def without(theirs: list[Module], pairs: dict[int, Module]) -> list[Module]:
+    """Theirs that no layer of ours has taken."""
+    return [m for m in theirs if not any(m is own for own in pairs.values())]
 
 
 def unified(layer: Layer, module: Module, layout: str, sizes: Sizes) -> Sizes | None:

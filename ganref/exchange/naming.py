@@ -26,7 +26,8 @@ _LAST = re.compile(rf"^(.*?)[./_:]?({'|'.join(sorted(ROLES, key=len, reverse=Tru
 _NUMBERED = re.compile(r"^(.*)/vars/(\d+)$")  # Keras 3: in the order in which a layer made them
 NORM = ("weight", "bias", "running_mean", "running_var")
 PREFIXES = ("module.", "_orig_mod.")
-OTHERS = ("optimizer", "arg:optimizer", "top_level_model_weights")
+OTHERS = ("optimizer", "top_level_model_weights")
+COUNTER = "num_batches_tracked"  # which no momentum of ours needs
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def modules(arrays: Arrays) -> list[Module]:
     nothing is a layer of its own."""
     grouped: dict[str, dict[str, str]] = {}
     for name in arrays:
-        if name.startswith(OTHERS):
+        if name.startswith(OTHERS) or name.endswith(COUNTER):
             continue
         plain = name.removeprefix("arg:").removeprefix("aux:")
         if numbered := _NUMBERED.match(plain):
