@@ -1,4 +1,4 @@
-"""Networks of others in PyTorch, written as their authors build them: our own lines, their names."""
+"""Networks of others in PyTorch, built as their authors build them: our own lines, their names."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ def _why(tried: list[Part], layouts: tuple[str, ...], recipe: Recipe) -> str:
             for layout in layouts
         ]
         if ways:
-            best = max(ways, key=lambda way: (len(way[0].pairs), -len(way[0].left)))
+            best = max(ways, key=lambda way: len(way[0].pairs))  # of equals, the whole
             words.append((len(best[0].pairs) / len(weighted(network)), _lack(net, *best)))
     if not words:
         return "holds no layers"
