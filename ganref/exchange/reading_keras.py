@@ -133,18 +133,19 @@ def _checked(name: str, dataset: Any, size: int) -> int:
     return int(dataset.nbytes)
 
 
-def main() -> int:
+def main(path: str) -> int:
     """Answer for one file on stdout, or say in one line on stderr why not."""
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        sys.stdout.buffer.write(answer(sys.argv[1]))
+        out = answer(path)
     except (UserError, MemoryError) as error:
         print(str(error) or "claims more memory than there is", file=sys.stderr)
         return 2
+    sys.stdout.buffer.write(out)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1]))
