@@ -86,6 +86,9 @@ def _named(entries: dict[str, Entry], shards: list[bytes]) -> dict[str, str]:
         plain = {k: e for k, e in entries.items() if numbers(e.get(1, [0]))[0] != STRING}
         return {key.removesuffix(VALUE): key for key in plain if _is_net(key)}
     found: dict[str, str] = {}
+    called: dict[
+        str, str
+    ] = {}  # a SavedModel has lists of variables, which say what they are called
     nodes = [message(node) for node in message(_graph(entries[GRAPH], shards)).get(1, [])]
     todo, seen = [(0, "")], {0}
     while todo:
@@ -98,12 +101,15 @@ def _named(entries: dict[str, Entry], shards: list[bytes]) -> dict[str, str]:
             role = name.lstrip("_")
             for attribute in map(message, nodes[to].get(2, [])):
                 key = text(attribute[3][0])
+                full = text(attribute[2][0]) if 2 in attribute else ""
                 if key in entries and role in ROLES:
                     found.setdefault(f"{path}/{role}", key)
+                elif key in entries and full.rpartition("/")[2] in ROLES:
+                    called.setdefault(full, key)
             if to not in seen:
                 seen.add(to)
                 todo.append((to, own))
-    return found
+    return found or called
 
 
 def _is_net(name: str) -> bool:
