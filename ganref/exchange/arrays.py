@@ -26,6 +26,7 @@ STORED = {
 }  # fmt: skip
 WEIGHTS = ("float32", "float64", "float16", "bfloat16")
 AXES = 8
+LONGEST = 300  # letters of a name
 
 
 class Raw(NamedTuple):
@@ -66,13 +67,23 @@ def from_bytes(dtype: str, shape: tuple[int, ...], data: bytes | memoryview, nam
     return Raw(dtype, np.frombuffer(data, STORED[dtype]).reshape(shape))
 
 
+def plain(name: str) -> str:
+    """A name that a terminal can be given: no letter of it does anything. Raises UserError for one
+    that is no name any more."""
+    if len(name) > LONGEST:
+        raise UserError(f"has a name of {len(name):,} letters: {name!r:.60}…")
+    return name if name.isprintable() else name.encode("unicode_escape").decode()
+
+
 def settle(kind: str, layouts: tuple[str, ...], nets: Mapping[str, Mapping[str, Raw]]) -> Found:
     """The weights among the tensors: halves as float32, counters left out. Raises UserError for a
     matrix of integers, or a number that is not finite."""
     converted: dict[str, int] = {}
     settled: dict[str, Arrays] = {}
-    for net, tensors in nets.items():
-        for name, (dtype, array) in tensors.items():
+    for path, tensors in nets.items():
+        net = plain(path)
+        for own, (dtype, array) in tensors.items():
+            name = plain(own)
             if dtype not in WEIGHTS:
                 if array.ndim > 1:
                     raise UserError(

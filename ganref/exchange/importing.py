@@ -9,7 +9,7 @@ from ..spec.errors import UserError
 from ..spec.schema import Recipe
 from .arrays import Arrays, Found
 from .matching import Fit, fits, in_words, known, nearest, nearest_to, unknown, weighted
-from .naming import branches, modules, stripped
+from .naming import branches, modules, speaking, stripped
 from .profiles import NETS, Profile
 
 NAMED = {"G": "generator", "D": "discriminator"}
@@ -144,6 +144,7 @@ def _take(
 def ways_of(own: Part, layouts: tuple[str, ...], recipe: Recipe, profile: Profile) -> list[Matched]:
     """How a part could be G or D, in each layout that its file can have."""
     theirs, asked = modules(own.arrays), unknown(recipe)
+    layouts = speaking(own.arrays, layouts)
     return [
         Matched(net, own, fit, layout)
         for net, network in zip(NETS, asked.networks, strict=True)

@@ -27,6 +27,7 @@ _NUMBERED = re.compile(r"^(.*)/vars/(\d+)$")  # Keras 3: in the order in which a
 NORM = ("weight", "bias", "running_mean", "running_var")
 PREFIXES = ("module.", "_orig_mod.")
 OTHERS = ("optimizer", "top_level_model_weights")
+SPOKEN = {"weight": ("numpy", "torch", "mxnet"), "kernel": ("tf", "jax"), "W": ("jax",)}
 COUNTER = "num_batches_tracked"  # which no momentum of ours needs
 
 
@@ -73,6 +74,13 @@ def branches(arrays: Arrays) -> dict[str, Arrays]:
         key = first + end if rest else ""
         found.setdefault(key, {})[rest.removesuffix(".") or name] = array
     return found
+
+
+def speaking(arrays: Arrays, layouts: tuple[str, ...]) -> tuple[str, ...]:
+    """Of the layouts that a file can have, those in which kernels are called what they are here."""
+    words = {match[2] for name in arrays if arrays[name].ndim > 1 and (match := _LAST.match(name))}
+    said = {layout for word in words for layout in SPOKEN.get(word, ())}
+    return tuple(layout for layout in layouts if layout in said) or layouts
 
 
 def modules(arrays: Arrays) -> list[Module]:

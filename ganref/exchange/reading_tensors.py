@@ -58,12 +58,13 @@ def read_npz(archive: Archive) -> Found:
     for member in archive.members:
         if member.endswith(".npy"):
             name = member.removesuffix(".npy")
-            raws[name] = _npy(archive.read(member), name)
+            raw = _npy(archive.read(member), name)
+            raws |= {name: raw} if raw else {}
     return settle("an .npz of NumPy", ANY, {"": raws})
 
 
-def _npy(data: bytes, name: str) -> Raw:
-    """One array, after the format's own description (numpy.lib.format)."""
+def _npy(data: bytes, name: str) -> Raw | None:
+    """One array, after the format's own description (numpy.lib.format); None if it is text."""
     try:
         major = data[6]
         length, start = (struct.unpack_from("<H", data, 8)[0], 10) if major == 1 else (
@@ -84,6 +85,8 @@ def _npy(data: bytes, name: str) -> Raw:
     except (ValueError, IndexError, KeyError, TypeError, SyntaxError, struct.error,
             RecursionError, MemoryError) as error:  # fmt: skip
         raise UserError(f"array {name!r:.80} is no whole .npy ({error!s:.60})") from None
+    if dtype.kind in "US":
+        return None
     little = np.frombuffer(data[start + length :], np.uint8)
     if dtype.itemsize and dtype.byteorder == ">" and little.size % dtype.itemsize == 0:
         little = little.reshape(-1, dtype.itemsize)[:, ::-1].reshape(-1)
