@@ -14,6 +14,7 @@ from pygments.token import STANDARD_TYPES
 from . import pages
 
 Marks = list[tuple[int, int]]  # spans of characters of a line
+DEFINES = re.compile(r"(def|class) \w+")
 ALIKE = 0.27  # how much of two lines must be the same for them to stand beside each other
 
 
@@ -54,9 +55,10 @@ def _paired(
 
 def likeness(one: str, other: str) -> float:
     """From 0 to 1, by letters and by words, and a little more for the same comment; an empty line
-    is like no other."""
+    is like no other, and one that defines something like those alone that define the same."""
     (code, _, note), (code2, _, note2) = one.strip().partition("#"), other.strip().partition("#")
-    if not code or not code2:
+    named, named2 = DEFINES.match(code), DEFINES.match(code2)
+    if not code or not code2 or (named and named[0]) != (named2 and named2[0]):
         return 0.0
     words = re.findall(r"\w+|=", code), re.findall(r"\w+|=", code2)
     found = [difflib.SequenceMatcher(None, *pair).ratio() for pair in ((code, code2), words)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -50,9 +51,9 @@ def save(net: Net, own: Any, folder: Path) -> None:
     (folder / f"{net.stem}.py").write_text(f"{text}net = nn.Sequential(\n{lines})\n")
     example = torch.zeros(2, *net.spec.input_shape)
     how = ({0: torch.export.Dim("batch")},)
-    torch.export.save(
-        torch.export.export(own, (example,), dynamic_shapes=how), folder / f"{net.stem}.pt2"
-    )
+    with _one_precision(torch):
+        made = torch.export.export(own, (example,), dynamic_shapes=how)
+    torch.export.save(made, folder / f"{net.stem}.pt2")
 
 
 def ways(net: Net) -> list[Way]:
@@ -78,6 +79,26 @@ def ways(net: Net) -> list[Way]:
 def signature(net: Net) -> str:
     """What the framework calls input and output."""
     return f"`{net.takes}` is the only argument, `{net.gives}` the only result; any batch."
+
+
+@contextlib.contextmanager
+def _one_precision(torch: Any) -> Iterator[None]:
+    """torch.export asks whether cuDNN may use TF32, which fails where convolutions alone have been
+    told, as `ganref.torch` does; tracing computes nothing, so for that while all are told alike."""
+    cudnn = torch.backends.cudnn
+    kinds: tuple[Any, ...] = ()
+    try:
+        _ = cudnn.allow_tf32
+    except RuntimeError:
+        kinds = cudnn.conv, cudnn.rnn
+    before = [kind.fp32_precision for kind in kinds]
+    for kind in kinds:
+        kind.fp32_precision = "tf32"  # what the older switch, which nobody has touched, says
+    try:
+        yield
+    finally:
+        for kind, precision in zip(kinds, before, strict=True):
+            kind.fp32_precision = precision
 
 
 def _short(module: Any) -> str:

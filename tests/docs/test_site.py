@@ -122,6 +122,9 @@ def test_like_lines_stand_beside_each_other() -> None:
     left = ["a = Adam(net_D.parameters(), lr)", "b = 1"]
     right = ["keras.Input((2,))", "a = Adam(lr, epsilon=1e-8)", "b = 1"]
     assert list(sides.aligned(left, right)) == [(None, 0), (0, 1), (1, 2)]
+    # A function beside that of its name, whatever stands before it.
+    left, right = ["def f(X, Z):", "    y = f(X)"], ["def g(X, Z):", "    a = b", "def f(X, Z, t):"]
+    assert (0, 2) in sides.aligned(left, right)
 
 
 # Mathematics.

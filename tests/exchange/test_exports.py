@@ -141,6 +141,17 @@ def test_a_state_dict_is_of_the_page_s_network(name: str) -> None:
         check(name, y.numpy(), network, weights, x.numpy())
 
 
+@pytest.mark.skipif("pytorch" not in THERE, reason="PyTorch is not here")
+def test_torch_export_works_where_the_backend_has(tmp_path: Path) -> None:
+    """Which tells convolutions alone that they are not to use TF32."""
+    recipe = exports.cases()["gaussian"]
+    ganref.load_backend("torch").create(recipe, exports.state(recipe))
+    ((net, *_),) = exports.networks("gaussian", "G")
+    to_pytorch.save(net, to_pytorch.build(net), tmp_path)
+    assert (tmp_path / f"{net.stem}.pt2").exists()
+    assert to_pytorch.framework().backends.cudnn.conv.fp32_precision == "ieee"  # as it was
+
+
 @pytest.mark.skipif("keras" not in THERE, reason="TensorFlow is not here")
 def test_keras_has_the_page_s_variables() -> None:
     page = _page("dcgan32_tf")
