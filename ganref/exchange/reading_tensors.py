@@ -54,7 +54,7 @@ def safe_raws(data: bytes) -> dict[str, Raw]:
 def read_npz(archive: Archive) -> Found:
     """Raises UserError for arrays of objects, which would be pickles, and for sizes that are not
     there."""
-    raws = {}
+    raws: dict[str, Raw] = {}
     for member in archive.members:
         if member.endswith(".npy"):
             name = member.removesuffix(".npy")
@@ -112,7 +112,7 @@ def read_gluon(data: bytes) -> Found:
             raw, at = _array(data, at, f"array {number}")
             arrays.append(raw)
         names, at = _u64(data, at)
-        raws = {}
+        raws: dict[str, Raw] = {}
         if names != count:
             raise ValueError(f"{names:,} names for {count:,} arrays")
         for raw in arrays:
