@@ -17,7 +17,8 @@ COMMANDS = ("train", "compare", "sample", "evaluate", "lab", "page", "import", "
 MODULES = {"import": "import_weights"}  # where a module cannot have its command's name
 
 
-def _module(name: str) -> ModuleType:
+def module_of(name: str) -> ModuleType:
+    """The module that is a command."""
     return importlib.import_module(f"ganref.{MODULES.get(name, name)}")
 
 
@@ -25,7 +26,7 @@ def listing() -> str:
     """Every command, with the line that its module begins with."""
     lines = ["usage: ganref COMMAND ...; ganref COMMAND --help says what it takes"]
     for name in COMMANDS:
-        first = (_module(name).__doc__ or "").splitlines()[0]
+        first = (module_of(name).__doc__ or "").splitlines()[0]
         lines.append(f"  {name:<9} {first.partition(': ')[2]}")
     return "\n".join(lines)
 
@@ -42,7 +43,7 @@ def main() -> NoReturn:
     """Run the command that the first argument names, with the others."""
     name, *rest = sys.argv[1:] or [""]
     if name in COMMANDS:
-        run_main(_module(name).main, f"ganref.{name}", rest)
+        run_main(module_of(name).main, f"ganref.{name}", rest)
     run_main(_no_command, "ganref", [name])
 
 
