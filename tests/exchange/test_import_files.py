@@ -34,6 +34,7 @@ from ganref.exchange.reading import read
 from ganref.import_weights import imported
 from ganref.spec import UserError
 from ganref.training.checkpoint import find
+from ganref.training.run import Config
 
 ROOT = Path(__file__).parents[2]
 OURS = {name.replace("main", "generator", 1): array for name, array in imports.weights().items()}
@@ -301,6 +302,23 @@ def test_training_goes_on_as_from_these_weights(tmp_path: Path) -> None:
                        "--quiet"]) == 0  # fmt: skip
     one, other = find(tmp_path / "r").state, find(tmp_path / "t").state
     assert all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_without_a_length_it_goes_on_for_the_recipe_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez(tmp_path / "w.npz", **initial_weights(recipe("gaussian")))  # type: ignore[arg-type]
+    words = f"{tmp_path / 'w.npz'} --recipe gaussian --run-dir {tmp_path / 'r'}"
+    assert import_weights.main(words.split()) == 0
+    lengths: list[int] = []
+
+    def trained(config: Config, *_: object) -> dict[str, float]:
+        lengths.append(config.steps)
+        return dict.fromkeys(("loss_D", "loss_G", "examples_per_sec"), 0.0)
+
+    monkeypatch.setattr(train.loop, "train", trained)
+    assert train.main(["--resume", str(tmp_path / "r"), "--quiet"]) == 0
+    assert lengths == [2500]  # 20 epochs of 1,000 points
 
 
 def test_the_map_is_written_and_said(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
