@@ -102,12 +102,16 @@ def trace_differences(recipe: Recipe, found: Any, expected: Any) -> dict[str, fl
 
 
 def conditional() -> dict[str, Recipe]:
-    """Both kinds of class labels, on dense networks and on convolutions."""
-    return {
+    """Both kinds of class labels, on dense networks and on convolutions, and the one that there is
+    on an energy, whose code lies a layer further back."""
+    by_name = {
         f"{kind}-{name}": narrow(name).replace(conditional=kind, classes=3)
         for kind in ("concat", "projection")
         for name in ("mlp", "dcgan32", "dcgan")
     }
+    energy = narrow("ebgan").replace(data="gaussian", data_shape=(2,), latent_dim=2)
+    energy = with_loss(energy, repelling=0.1).replace(conditional="concat", classes=3)
+    return by_name | {"concat-energy": energy}
 
 
 def options() -> dict[str, Recipe]:
@@ -155,8 +159,6 @@ def options() -> dict[str, Recipe]:
         "wgan-gp-points": wgan_gp,
         "fresh-Z": dcgan32.replace(fresh_Z=True),
         "concat-gp": labelled.replace(conditional="concat"),
-        "concat-conv": dcgan32.replace(conditional="concat", classes=3),
-        "concat-energy": points.replace(conditional="concat", classes=3),
         "projection-gp": labelled.replace(conditional="projection"),
         "projection-spectral": dcgan32.replace(conditional="projection", classes=3, spectral=True),
         "D-updates": toy.replace(D_updates=3, G_updates=2),

@@ -4,7 +4,7 @@ from decimal import Decimal, localcontext
 
 import numpy as np
 import pytest
-from cases import NARROW, narrow, one_step, options
+from cases import NARROW, conditional, narrow, one_step, options
 
 import ganref
 from ganref.numpy import steps
@@ -27,7 +27,8 @@ def _loss_G(gan: GAN, X, Z, Z_G, masks) -> float:
     return float(steps.gradient_G(*samples, gan.net_D, gan.net_G, gan.recipe, own, False)[0])
 
 
-CASES = {name: narrow(name) for name in NARROW} | options()
+LABELLED = {name: conditional()[name] for name in ("concat-dcgan32", "concat-energy")}
+CASES = {name: narrow(name) for name in NARROW} | options() | LABELLED
 
 
 @pytest.mark.parametrize("name", CASES)
