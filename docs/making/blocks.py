@@ -150,6 +150,7 @@ def every() -> dict[str, Callable[[], str]]:
         "relu": answers.relu,
         "classes": answers.classes,
         "labels-mlp": lambda: labels.block("mlp"),
+        "labels-dcgan32": lambda: labels.block("dcgan32"),
     }
 
 
