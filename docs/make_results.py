@@ -11,7 +11,18 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from .making import blocks, classes, equilibrium, equivalence, labels, labs, relu, samples, tabs
+from .making import (
+    blocks,
+    classes,
+    equilibrium,
+    equivalence,
+    exports,
+    labels,
+    labs,
+    relu,
+    samples,
+    tabs,
+)
 
 PARTS: dict[str, Callable[[Path], None]] = {
     "equivalence": equivalence.make,
@@ -21,6 +32,7 @@ PARTS: dict[str, Callable[[Path], None]] = {
     "equilibrium": equilibrium.make,
     "relu": relu.make,
     "classes": classes.make,
+    "exports": exports.make,
     "labels": labels.make,
     "pages": blocks.make,
 }

@@ -12,7 +12,7 @@ from typing import NoReturn
 from .cli import run_main
 from .spec import UserError
 
-COMMANDS = ("train", "compare", "sample", "evaluate", "lab", "page", "doctor")
+COMMANDS = ("train", "compare", "sample", "evaluate", "lab", "page", "export", "doctor")
 
 
 def listing() -> str:

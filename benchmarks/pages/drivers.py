@@ -18,11 +18,11 @@ from unittest import mock
 import numpy as np
 
 from ganref.backend import BACKENDS
+from ganref.exchange import layouts
 from ganref.spec import Network
-from ganref.spec.layers import ConvTranspose, Flatten, Reshape
 from ganref.spec.schema import Norm
 
-Weights = dict[str, np.ndarray]
+Weights = layouts.Weights
 
 
 class NumPy:
@@ -93,9 +93,7 @@ class NumPy:
         """A variable's numbers."""
         return np.array(variable)
 
-    def own(self, network: Network, weights: Weights, back: bool = False) -> Weights:
-        """Weights in the spec's layout in the page's, or `back`."""
-        return weights
+    own = staticmethod(layouts.as_it_is)  # weights in the spec's layout in the page's, or `back`
 
 
 class Torch(NumPy):
@@ -150,6 +148,7 @@ class Torch(NumPy):
 class TensorFlow(NumPy):
     """TensorFlow and Keras; channels come last."""
 
+    own = staticmethod(layouts.in_keras)
     norm = Norm(unbiased=False, G_in_update_D=True)
     slope = float(np.float32(0.2))  # a slope is a float32, whatever it is applied to
 
@@ -210,17 +209,6 @@ class TensorFlow(NumPy):
 
     def read(self, variable: Any) -> np.ndarray:
         return variable.numpy()
-
-    def own(self, network: Network, weights: Weights, back: bool = False) -> Weights:
-        axes: dict[int, tuple[int, ...]] = {2: (1, 0), 4: (2, 3, 1, 0)}
-        out = {}
-        for name, array in weights.items():
-            if back:
-                array = array.transpose(np.argsort(axes.get(array.ndim, (0,))))
-            for axis, order in channels_last(network, name).items():
-                array = array.take(np.argsort(order) if back else order, axis)
-            out[name] = array if back else array.transpose(axes.get(array.ndim, (0,)))
-        return out
 
 
 class MXNet(NumPy):
@@ -304,6 +292,7 @@ class JAX(NumPy):
     """A page's own trees of arrays. Nobody can change an array, so updates return new ones, which
     take the place of those that are held here. Channels come last, as in TensorFlow."""
 
+    own = staticmethod(layouts.in_jax)
     order = ("W", "b", "scale", "shift", "mean", "var")  # what a layer has, as the spec has it
 
     def load(self) -> None:
@@ -384,40 +373,6 @@ class JAX(NumPy):
         layer, name = variable
         return np.array(layer[name])
 
-    def own(self, network: Network, weights: Weights, back: bool = False) -> Weights:
-        """As in TensorFlow, but a transposed convolution is an ordinary one of a wider image: its
-        kernel is upside down, and what it takes stands before what it gives."""
-
-        def turned(weights: Weights) -> Weights:
-            kinds = {name: network.layers[int(name.split(".")[1])] for name in weights}
-            return {
-                name: array[::-1, ::-1].swapaxes(2, 3)
-                if array.ndim == 4 and isinstance(kinds[name], ConvTranspose)
-                else array
-                for name, array in weights.items()
-            }
-
-        if back:
-            return TensorFlow.own(self, network, turned(weights), back)
-        return turned(TensorFlow.own(self, network, weights))
-
 
 DRIVERS = {"numpy": NumPy, "torch": Torch, "tf": TensorFlow, "mxnet": MXNet, "jax": JAX}
 assert set(DRIVERS) <= set(BACKENDS)
-
-
-def channels_last(network: Network, name: str) -> dict[int, np.ndarray]:
-    """By axis of a dense layer's weight: the order in which channels-last layers have what others
-    have channel by channel, where an image is made of a vector or a vector of an image."""
-    index = int(name.split(".")[1])
-    layers, shapes = network.layers, network.shapes
-    out = {}
-    if index + 1 < len(layers) and isinstance(layers[index + 1], Reshape):
-        out[0] = shapes[index + 2]
-    if index and isinstance(layers[index - 1], Flatten) and name.endswith("weight"):
-        out[1] = shapes[index - 1]
-    return {
-        axis: np.arange(np.prod(shape)).reshape(shape).transpose(1, 2, 0).ravel()
-        for axis, shape in out.items()
-        if len(shape) == 3
-    }

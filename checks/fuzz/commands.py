@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 import ganref.__main__ as program
-from ganref import compare, doctor, evaluate, lab, page, sample, train
+from ganref import compare, doctor, evaluate, export, lab, page, sample, train
 from ganref.cli import main as cli_main
+from ganref.exchange.verify import Check
 
 from .outcome import ACCEPTED, FAULT, Outcome, attempt
 from .runs import quick, words
@@ -29,7 +30,7 @@ WORDS = (
 )  # fmt: skip
 COMMANDS = {
     "train": train, "compare": compare, "sample": sample, "evaluate": evaluate, "lab": lab,
-    "doctor": doctor, "page": page,
+    "doctor": doctor, "page": page, "export": export,
 }  # fmt: skip
 LONG = {"--backend", "--backends", "--probe"}  # whose frameworks take seconds to import
 
@@ -59,6 +60,7 @@ class Commands:
             (evaluate, "evaluate_samples", lambda *_, **__: []),
             (evaluate.pictures, "beside", lambda *_: None),
             (sample.pictures, "picture", lambda *_: None),
+            (export, "verify", lambda nets, *_: [[Check("x", 0.0, 0.0, 1e-5, 64)] for _ in nets]),
             (doctor, "diagnose", lambda _: (True, "works")),
             (doctor, "probe", lambda _: {}),
             (train.cli, "generate", lambda gan, recipe, seed, num, *_, **__: np.zeros((2, 2))),
@@ -73,8 +75,11 @@ class Commands:
         """One command line."""
         name = rng.choice((*COMMANDS, "train", "train"))
         argv: list[str] = []
-        if name in ("sample", "evaluate"):
+        if name in ("sample", "evaluate", "export"):
             argv.append(rng.choice(("run", "run", rng.choice(WORDS))))
+        if name == "export":  # frameworks' targets take seconds to import
+            argv += ["--to", rng.choice(("numpy", "numpy", rng.choice(WORDS)))]
+            argv += ["-o", rng.choice(("new", rng.choice(WORDS)))]
         if name == "lab":
             argv.append(rng.choice(("vanishing", "collapse", rng.choice(WORDS))))
         if name == "page":

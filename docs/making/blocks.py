@@ -134,7 +134,7 @@ def losses() -> str:
 
 def every() -> dict[str, Callable[[], str]]:
     """What makes each block."""
-    from . import answers, labels  # which build on what is above
+    from . import answers, exports, labels  # which build on what is above
 
     return {
         "lab-vanishing": vanishing,
@@ -149,6 +149,7 @@ def every() -> dict[str, Callable[[], str]]:
         "equilibrium-start": answers.equilibrium_start,
         "relu": answers.relu,
         "classes": answers.classes,
+        "exports": lambda: exports.block(read("exports")),
         "labels-mlp": lambda: labels.block("mlp"),
         "labels-dcgan32": lambda: labels.block("dcgan32"),
     }

@@ -21,7 +21,10 @@ def _lines(page: Path) -> list[str]:
     return [line for block in blocks for line in block.splitlines() if line.startswith("ganref ")]
 
 
-@pytest.mark.parametrize("page", sorted((DOCS / "howto").glob("*.md")), ids=lambda p: p.stem)
+PAGES = [*sorted((DOCS / "howto").glob("*.md")), DOCS / "export.md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_every_command_is_understood(page: Path) -> None:
     lines = _lines(page)
     assert lines

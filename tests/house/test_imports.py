@@ -24,6 +24,7 @@ HOUSE = {
     "backend": "spec",
     "draws": "spec",
     "output": "spec backend",
+    "exchange": "spec backend output",
     "data": "spec backend draws",
     "metrics": "spec backend draws output data",
     "parity": "spec backend draws data",
@@ -33,7 +34,7 @@ HOUSE = {
 }
 # Beside the house: scripts to copy, which import their framework and nothing of ours.
 PAGES = "pages"
-COMMANDS = {"__main__", "train", "compare", "sample", "evaluate", "lab", "page", "doctor"}
+COMMANDS = {"__main__", "train", "compare", "sample", "evaluate", "lab", "page", "export", "doctor"}
 # What `import ganref` offers: the contract and the first weights.
 OFFERED = {"spec", "backend", "draws"}
 
