@@ -87,7 +87,7 @@ def _drawn(
         return samples, columns, f", a row for each of {recipe.classes} classes,"
     num = args.num or 64
     samples = cli.generate(gan, recipe, seed, num, labels=np.full(num, args.asked), **how)
-    called = f" ({names[args.asked]})" if names else ""
+    called = f" ({names[args.asked]!r:.60})" if names else ""
     return samples, None, f" of class {args.asked}{called}"
 
 

@@ -16,7 +16,6 @@ import numpy as np
 
 import ganref
 from ganref import page
-from ganref.backend import BACKENDS
 from ganref.spec import Recipe, UserError
 
 from .drivers import DRIVERS, NumPy, Weights
@@ -119,7 +118,7 @@ def check(recipe: Recipe, framework: str) -> None:
     learning rates."""
     name = page.named(recipe.name, framework)
     if framework not in DRIVERS:
-        raise UserError(f"benchmarks/pages/drivers.py has no driver for {BACKENDS[framework].name}")
+        raise UserError(f"benchmarks/pages/drivers.py has no driver for {framework}")
     plain = ganref.recipe(recipe.name)
     adams = {
         which: dataclasses.replace(getattr(plain, which), lr=getattr(recipe, which).lr)

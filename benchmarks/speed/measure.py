@@ -40,10 +40,17 @@ class Variant:
         return {"version": self.module.version(), "devices": self.module.devices()}
 
     def losses(self, job: str) -> dict[str, Any]:
-        """The losses of a job's first call, from the initial weights: what the gate judges."""
+        """The losses of a job's first call, from the initial weights, and in a file what it made of
+        Adam's first moments (gradients, but for a factor) and of running statistics."""
         self._load(job)
         self.gan = self._create()
-        return self._losses(self._call())
+        found: dict[str, Any] = self._losses(self._call())
+        if self.mode not in PAGES:
+            found["file"] = f"{job}-{self.backend}-{self.mode}.npz"
+            kept = (".m", ".running_mean", ".running_var")
+            state = {n: a for n, a in self.gan.state().items() if n.endswith(kept)}
+            np.savez(found["file"], **state)
+        return found
 
     def build(self, job: str) -> dict[str, Any]:
         """Create what is going to be timed, and call it for the first time."""

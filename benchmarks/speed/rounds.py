@@ -124,7 +124,7 @@ def _build(
     answer = worker.ask("build", job=str(path))
     row |= {name: answer[name] for name in ("create_s", "first_call_s")}
     if gate.oracle_batch(job.recipe) == job.recipe.batch_size:
-        jumps = gate.gentle(job.recipe) != job.recipe
+        jumps = gate.still(job.recipe) != job.recipe
         job = gate.meant(job, row["backend"], row["mode"])
         row["gate"].append(judge.verdict(path, job, answer, jumps))
         gate.require(row["gate"])

@@ -152,6 +152,7 @@ def every() -> dict[str, Callable[[], str]]:
         "exports": lambda: exports.block(read("exports")),
         "imports": lambda: imports.block(read("imports")),
         "labels-mlp": lambda: labels.block("mlp"),
+        "labels-dcgan32": lambda: labels.block("dcgan32"),
     }
 
 

@@ -68,7 +68,7 @@ def verify(nets: list[Exported], target: ModuleType, folder: Path) -> list[list[
         scripts = []
         for number, (i, way) in enumerate(runs):
             net = nets[i][0]
-            script = folder / script_name(net)
+            script = folder.absolute() / script_name(net)  # it is run from its folder
             if way != target.ways(net)[0]:
                 script = Path(scratch) / f"way_{number}.py"
                 script.write_text("\n".join(lines(net, way, target.LAST)), encoding="utf-8")

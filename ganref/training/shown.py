@@ -70,5 +70,7 @@ def class_number(text: str, recipe: Recipe, names: Sequence[str] = ()) -> int:
     last = recipe.classes - 1
     if text.isascii() and text.isdigit() and int(text) <= last:
         return int(text)
-    called = f": {', '.join(names[:20])}{', …' if len(names) > 20 else ''}" if names else ""
+    # A folder's name may hold what moves the cursor.
+    some = [repr(name)[1:-1] for name in names[:20]] + ["…"] * (len(names) > 20)
+    called = f": {', '.join(some)}" if some else ""
     raise UserError(f"there is no class {text!r:.40}; there are classes 0 to {last}{called}")

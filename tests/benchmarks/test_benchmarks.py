@@ -1,6 +1,8 @@
 """The benchmarks: that they run, that they refuse, and that pages pass the gate."""
 
 import contextlib
+import copy
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -164,6 +166,61 @@ def test_the_gate_refuses_another_recipe() -> None:
         gate.require([gate.judge(job, losses(other, "float64"), exact)])
     broken = exact | {"loss_G": exact["loss_G"] * float("nan")}
     assert not gate.judge(job, broken, exact)["passed"]
+
+
+def _found(job: jobs.Job, recipe: ganref.Recipe, dtype: str) -> gate.Losses:
+    """What NumPy finds for a job if it takes it for that recipe."""
+    weights = ganref.initial_weights(job.recipe)
+    gan = ganref.load_backend("numpy").create(recipe, weights, "cpu", dtype, "off")
+    call = job.calls[0]
+    made = gan.train_steps(call.X, call.Z, Z_G=call.Z_G, masks=call.masks)
+    return dict(zip(("loss_D", "loss_G"), made, strict=True)) | {"state": gan.state()}
+
+
+def _shifted(recipe: ganref.Recipe) -> ganref.Recipe:
+    """The recipe with its padding a pixel further, in D's first convolution."""
+    changed, (first, *others) = copy.copy(recipe), recipe.discriminator.layers
+    moved = copy.copy(first)
+    object.__setattr__(moved, "padding", first.padding[::-1])  # no spec has it
+    wrong = dataclasses.replace(recipe.discriminator, layers=(moved, *others))
+    vars(changed)["networks"] = recipe.generator, wrong
+    return changed
+
+
+WRONG = {
+    "epsilon": lambda r: r.replace(adam_D=dataclasses.replace(r.adam_D, eps=1e-7)),
+    "epsilon of norms": lambda r: r.replace(norm=dataclasses.replace(r.norm, eps=1e-3)),
+    "momentum": lambda r: r.replace(norm=dataclasses.replace(r.norm, momentum=0.99)),
+    "beta1": lambda r: r.replace(adam_G=dataclasses.replace(r.adam_G, beta1=0.9)),
+    "padding": _shifted,
+    "order of statistics": lambda r: r.replace(norm=dataclasses.replace(r.norm, fake_first=True)),
+}
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 8, 64, 512])
+def test_the_gate_refuses_what_is_wrong_at_every_batch_size(batch: int) -> None:
+    """In the examination that every variant has, the one in float64."""
+    recipe = ganref.recipe("dcgan32").replace(batch_size=batch, width=8)
+    job = gate.narrow_job(recipe, data.load("digits", recipe), "cpu")
+    exact = _found(job, job.recipe, "float64")
+    gate.require([gate.judge(job, exact, exact)])
+    for name, wrong in WRONG.items():
+        found = _found(job, wrong(job.recipe), "float64")
+        assert not gate.judge(job, found, exact)["passed"], name
+
+
+@pytest.mark.parametrize("batch", [4, 32])
+def test_in_single_precision_rounding_passes_and_a_pixel_does_not(batch: int) -> None:
+    """At a rate that moves nothing: at the recipe's own, D's first update takes signs of rounding,
+    and the losses after it may be 3e-4 from float64 with nothing wrong."""
+    recipe = gate.still(ganref.recipe("dcgan32").replace(batch_size=batch, width=8))
+    job = jobs.draw(recipe, data.load("digits", recipe), "float32", "cpu", steps=1)
+    exact, rounded = (_found(job, recipe, dtype) for dtype in ("float64", "float32"))
+    verdict = gate.judge(job, rounded, exact, rounded)
+    assert verdict["passed"] and verdict["difference"] < 2e-6 and verdict["moments"][0] < 1e-3
+    for name in ("padding", "epsilon of norms", "momentum"):
+        found = _found(job, WRONG[name](recipe), "float32")
+        assert not gate.judge(job, found, exact, rounded)["passed"], name
 
 
 @pytest.mark.parametrize("mode", PAGES)

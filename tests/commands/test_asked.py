@@ -98,7 +98,7 @@ def test_a_grid_has_a_row_for_each_class(run: Path) -> None:
 def test_a_class_has_its_name(run: Path, capsys: pytest.CaptureFixture) -> None:
     words = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "1")
     by_number = sampled(named(run, *words), "--class", "3")
-    assert "of class 3 (three) at step 0" in capsys.readouterr().out
+    assert "of class 3 ('three') at step 0" in capsys.readouterr().out
     assert np.array_equal(sampled(run, "--class", "three"), by_number)
     # A name wins over a number: folders are called 1 to 9, and are numbered from 0.
     assert np.array_equal(sampled(run, "--class", "1"), sampled(run, "--class", "9"))
@@ -112,6 +112,15 @@ def test_no_such_class_is_a_line(run: Path, asked: str, tmp_path: Path) -> None:
     assert "\n" not in str(found.value) and not out.exists()
     with pytest.raises(UserError, match="there are classes 0 to 9: a, b, c"):
         sample.main([str(named(run, *"abcdefghij")), f"--class={asked}", "--out", str(out)])
+
+
+def test_names_cannot_break_the_line(run: Path, capsys: pytest.CaptureFixture) -> None:
+    names = [f"c\n{i}" for i in range(10)]
+    with pytest.raises(UserError) as found:
+        sample.main([str(named(run, *names)), "--class", "c"])
+    assert str(found.value).isprintable() and r"0 to 9: c\n0, c\n1" in str(found.value)
+    sampled(run, "--class", "c\n4", "--num", "1")
+    assert r"of class 4 ('c\n4') at" in capsys.readouterr().out
 
 
 def test_a_run_without_classes_has_none(tmp_path: Path) -> None:

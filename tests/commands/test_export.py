@@ -45,8 +45,14 @@ def _main(*words: object) -> int:
     return export.main([str(word) for word in words])
 
 
-def test_a_run_is_exported(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "new" / "toy"
+def test_a_run_is_exported(
+    run: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = Path("new", "toy")  # as people write it
     assert _main(run, "--to", "numpy", "--net", "both", "-o", out) == 0
     first, second, last = capsys.readouterr().out.splitlines()
     said = r"generator in NumPy, opened without ganref: at most \d\.\de-\d\d of the output's scale"

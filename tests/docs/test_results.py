@@ -112,18 +112,19 @@ def test_runs_begin_as_they_did(name: str) -> None:
 
 @pytest.mark.parametrize("name", LABELLED)
 def test_runs_with_labels_begin_as_they_did(name: str) -> None:
-    found = read("labels")["figures"][name]
-    assert found["command"] == f"ganref train {LABELLED[name]}"
-    built, args = recipe_of(found["command"])
+    found = read(f"labels-{name}")
+    command, _, measured = found["command"].partition("; ")
+    assert command == f"ganref train {LABELLED[name]}" and measured.startswith("ganref evaluate")
+    built, args = recipe_of(command)
     recipe, _ = cli.with_data(args, built)
     assert recipe.classes == 10
-    expected = np.array([found["first"][k][:1] for k in ("loss_D", "loss_G")])
+    expected = np.array([found["figures"]["first"][k][:1] for k in ("loss_D", "loss_G")])
     np.testing.assert_allclose(first_steps("numpy", recipe, "float32", 1), expected, rtol=1e-3)
 
 
 @pytest.mark.parametrize("name", LABELLED)
 def test_digits_are_those_that_were_asked_for(name: str) -> None:
-    found = read("labels")["figures"][name]
+    found = read(f"labels-{name}")["figures"]
     labels = np.asarray(data.load("digits", ganref.recipe("mlp"), 0).labels)
     for c, row in enumerate(found["rows"]):
         assert (row["name"], row["samples"], row["real"]) == (str(c), 1000, (labels == c).sum())

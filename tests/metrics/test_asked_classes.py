@@ -44,6 +44,13 @@ def test_digits_that_are_called_otherwise_are_seen(digits: Dataset) -> None:
         assert row.frechet == pytest.approx(expected) and row.frechet > 3 * row.halves
 
 
+def test_what_a_class_is_mostly_taken_for(digits: Dataset) -> None:
+    """Of the few that are wrong, not of all."""
+    images = [digits.array[digits.labels == c][:n] for c, n in ((3, 60), (5, 7), (8, 3))]
+    (row,) = report.asked_of(MLP, digits, np.concatenate(images), np.full(70, 3)).rows
+    assert row.accuracy == pytest.approx(60 / 70, abs=0.03) and row.taken_for == "5"
+
+
 def test_the_same_seed_says_the_same(digits: Dataset) -> None:
     first, again, other = (
         report.asked_of(MLP, digits, digits.array, digits.labels, seed) for seed in (0, 0, 1)
