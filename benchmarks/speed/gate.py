@@ -45,7 +45,9 @@ NARROW_WIDTH, NARROW_BATCH, NARROW_STEPS = 8, 8, 6
 ORACLE_FLOPS = 2e11  # what NumPy is asked for at once: some twenty seconds, twice
 LENIENCE = 10.0
 STILL_LR = 1e-12  # what a float32 of any weight's size does not notice
-STATE = 2e-5  # gradients and statistics after one step in float32, of a tensor's largest
+# Of a tensor's largest number after one step in float32. An activation at a kink falls on either
+# side of it, which alone moves gradients by 8e-3 in dcgan32 (measured at batch 64, in NumPy too).
+STATE = {"moments": 5e-2, "statistics": 2e-5}
 # Mixed precision keeps 8 or 11 bits, and Adam's first step is the gradient's sign: no finer promise
 # is honest.
 MIXED = {"bfloat16": (1, 0.1), "tf32": (1, 0.02)}
@@ -158,7 +160,7 @@ def judge(
     allowed = {kind: getattr(promised, kind) or 0.0 for kind in state}
     if rounded is not None:
         own = apart(job.recipe, rounded, exact)
-        allowed = {kind: max(STATE, LENIENCE * own[kind]) for kind in state}
+        allowed = {kind: max(STATE[kind], LENIENCE * own[kind]) for kind in state}
     wrong = [kind for kind, value in state.items() if not value <= allowed[kind]]
     verdict |= {kind: [state[kind], allowed[kind]] for kind in state}
     return verdict | {"passed": verdict["passed"] and not wrong}
