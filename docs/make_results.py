@@ -17,6 +17,7 @@ from .making import (
     equilibrium,
     equivalence,
     exports,
+    imports,
     labels,
     labs,
     relu,
@@ -33,6 +34,7 @@ PARTS: dict[str, Callable[[Path], None]] = {
     "relu": relu.make,
     "classes": classes.make,
     "exports": exports.make,
+    "imports": imports.make,
     "labels": labels.make,
     "pages": blocks.make,
 }

@@ -7,19 +7,26 @@ from __future__ import annotations
 
 import importlib
 import sys
+from types import ModuleType
 from typing import NoReturn
 
 from .cli import run_main
 from .spec import UserError
 
-COMMANDS = ("train", "compare", "sample", "evaluate", "lab", "page", "export", "doctor")
+COMMANDS = ("train", "compare", "sample", "evaluate", "lab", "page", "import", "export", "doctor")
+MODULES = {"import": "import_weights"}  # where a module cannot have its command's name
+
+
+def module_of(name: str) -> ModuleType:
+    """The module that is a command."""
+    return importlib.import_module(f"ganref.{MODULES.get(name, name)}")
 
 
 def listing() -> str:
     """Every command, with the line that its module begins with."""
     lines = ["usage: ganref COMMAND ...; ganref COMMAND --help says what it takes"]
     for name in COMMANDS:
-        first = (importlib.import_module(f"ganref.{name}").__doc__ or "").splitlines()[0]
+        first = (module_of(name).__doc__ or "").splitlines()[0]
         lines.append(f"  {name:<9} {first.partition(': ')[2]}")
     return "\n".join(lines)
 
@@ -36,7 +43,7 @@ def main() -> NoReturn:
     """Run the command that the first argument names, with the others."""
     name, *rest = sys.argv[1:] or [""]
     if name in COMMANDS:
-        run_main(importlib.import_module(f"ganref.{name}").main, f"ganref.{name}", rest)
+        run_main(module_of(name).main, f"ganref.{name}", rest)
     run_main(_no_command, "ganref", [name])
 
 

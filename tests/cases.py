@@ -31,6 +31,7 @@ from ganref.spec.losses import (
     Wasserstein,
     WassersteinGP,
 )  # fmt: skip
+from ganref.spec.variants import VARIANTS
 
 NARROW: dict[str, dict[str, Any]] = {
     "gaussian": {},
@@ -165,4 +166,6 @@ def options() -> dict[str, Recipe]:
         "D-updates-fresh": narrow("mlp").replace(D_updates=2),
         "D-updates-conv": dcgan32.replace(D_updates=2, loss=LeastSquares()),
         **tabs,
+        # The networks of weights that others have trained.
+        **{name: r.replace(width=4, batch_size=4) for name, r in VARIANTS.items()},
     }

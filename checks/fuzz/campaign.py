@@ -17,6 +17,7 @@ from .checkpoints import Checkpoints
 from .commands import Commands
 from .data import Data
 from .faults import Faults
+from .imports import IMPORTS
 from .outcome import FAULT, Outcome, Tally
 from .runs import Configs, Runs
 
@@ -28,6 +29,7 @@ KINDS: dict[str, tuple[Callable[[Path], Any], int]] = {
     "data": (Data, 100_000),
     "commands": (Commands, 10_000),
     "faults": (Faults, 1_000),
+    **{kind: (target, 20_000) for kind, target in IMPORTS.items()},
 }
 CHUNK = 250
 MEMORY = 8 << 30  # bytes of addresses for a case: a header that claims more than there is shows

@@ -11,7 +11,19 @@ from typing import Any
 import numpy as np
 
 import ganref.__main__ as program
-from ganref import compare, doctor, evaluate, export, lab, page, sample, train
+from ganref import (
+    compare,
+    doctor,
+    evaluate,
+    export,
+    import_weights,
+    initial_weights,
+    lab,
+    page,
+    recipe,
+    sample,
+    train,
+)
 from ganref.cli import main as cli_main
 from ganref.exchange.verify import Check
 
@@ -30,7 +42,7 @@ WORDS = (
 )  # fmt: skip
 COMMANDS = {
     "train": train, "compare": compare, "sample": sample, "evaluate": evaluate, "lab": lab,
-    "doctor": doctor, "page": page, "export": export,
+    "doctor": doctor, "page": page, "export": export, "import": import_weights,
 }  # fmt: skip
 LONG = {"--backend", "--backends", "--probe"}  # whose frameworks take seconds to import
 
@@ -44,6 +56,7 @@ class Commands:
         attempt(lambda: train.main(words("--steps", 8, "--run-dir", "run")))
         Path("file").write_text("mine")
         Path("folder").mkdir(exist_ok=True)
+        np.savez("weights.npz", **initial_weights(recipe("gaussian")))  # type: ignore[arg-type]
         row = dict.fromkeys(("loss_D", "loss_G", "examples_per_sec"), 1.0)
         report = {
             "recipe": "toy", "tab": "aligned", "steps": 0, "dtype": "float64", "pairs": [],
@@ -80,6 +93,10 @@ class Commands:
         if name == "export":  # frameworks' targets take seconds to import
             argv += ["--to", rng.choice(("numpy", "numpy", rng.choice(WORDS)))]
             argv += ["-o", rng.choice(("new", rng.choice(WORDS)))]
+        if name == "import":
+            argv += [rng.choice(("weights.npz", "weights.npz", rng.choice(WORDS)))]
+            argv += ["--recipe", rng.choice(("gaussian", "gaussian", rng.choice(WORDS)))]
+            argv += ["--run-dir", rng.choice(("new", rng.choice(WORDS)))]
         if name == "lab":
             argv.append(rng.choice(("vanishing", "collapse", rng.choice(WORDS))))
         if name == "page":

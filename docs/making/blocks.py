@@ -134,7 +134,7 @@ def losses() -> str:
 
 def every() -> dict[str, Callable[[], str]]:
     """What makes each block."""
-    from . import answers, exports, labels  # which build on what is above
+    from . import answers, exports, imports, labels  # which build on what is above
 
     return {
         "lab-vanishing": vanishing,
@@ -150,6 +150,7 @@ def every() -> dict[str, Callable[[], str]]:
         "relu": answers.relu,
         "classes": answers.classes,
         "exports": lambda: exports.block(read("exports")),
+        "imports": lambda: imports.block(read("imports")),
         "labels-mlp": lambda: labels.block("mlp"),
         "labels-dcgan32": lambda: labels.block("dcgan32"),
     }

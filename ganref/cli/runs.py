@@ -73,7 +73,8 @@ def resumed_run(
     dataset = _same_data(config, args.get("data", config.data))
     changes: dict[str, Any] = {n: args[n] for n in ("backend", "compile") if n in args}
     changes |= {"data": _anywhere(dataset.name), "identity": dataset.identity}
-    if "steps" in args or "epochs" in args:
+    # Of weights of others nobody has said yet how long they are to be trained.
+    if "steps" in args or "epochs" in args or not config.steps:
         changes["steps"] = _steps(args, config.recipe, config.data, dataset)
     config = dataclasses.replace(config, **changes)
     if "device" in args or "backend" in args:

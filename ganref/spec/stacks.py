@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .errors import UserError
+from . import guests
+from .assembly import SAME, image, norm, pair, points_shape
 from .layers import (
     BatchNorm,
-    Concat,
     Conv,
     ConvTranspose,
     Dense,
@@ -18,7 +17,6 @@ from .layers import (
     Flatten,
     Layer,
     LeakyReLU,
-    Projection,
     Reshape,
     Tanh,
 )
@@ -27,24 +25,22 @@ from .networks import Network
 if TYPE_CHECKING:
     from .schema import Recipe
 
-SAME = (1, 2)  # "same" for kernel 5, stride 2 and even sizes, in TensorFlow's sense
-
 
 def toy(recipe: Recipe) -> tuple[Network, Network]:
     """The linear generator and the small tanh discriminator of d2l.ai's toy."""
-    (dim,) = _points(recipe)
+    (dim,) = points_shape(recipe)
     generator = [Dense(recipe.latent_size, dim)]
     discriminator = [Dense(dim, 5), Tanh(), Dense(5, 3), Tanh(), Dense(3, 1)]
-    return _pair(recipe, (recipe.latent_size,), generator, discriminator)
+    return pair(recipe, (recipe.latent_size,), generator, discriminator)
 
 
 def points(recipe: Recipe) -> tuple[Network, Network]:
     """Two hidden layers each, for two-dimensional mixtures."""
-    (dim,) = _points(recipe)
+    (dim,) = points_shape(recipe)
     w, act = recipe.width, LeakyReLU(recipe.leaky_slope)
     generator = [Dense(recipe.latent_size, w), LeakyReLU(0), Dense(w, w), LeakyReLU(0)]
     discriminator = [Dense(dim, w), act, Dense(w, w), act, Dense(w, 1)]
-    return _pair(recipe, (recipe.latent_size,), [*generator, Dense(w, dim)], discriminator)
+    return pair(recipe, (recipe.latent_size,), [*generator, Dense(w, dim)], discriminator)
 
 
 def mlp(recipe: Recipe) -> tuple[Network, Network]:
@@ -60,27 +56,27 @@ def mlp(recipe: Recipe) -> tuple[Network, Network]:
     for n, m in zip((size, *widths[::-1]), widths[::-1], strict=False):
         discriminator += [Dense(n, m), act, Dropout(recipe.dropout)]
     discriminator += [Dense(widths[0], 1)]
-    return _pair(recipe, (recipe.latent_size,), generator, discriminator)
+    return pair(recipe, (recipe.latent_size,), generator, discriminator)
 
 
 def dcgan64(recipe: Recipe, first_norm: bool = True) -> tuple[Network, Network]:
     """The 64×64 stack of d2l.ai's DCGAN (k4 s2 p1 blocks, no bias), latent as nz×1×1."""
-    channels = _image(recipe, 64)
+    channels = image(recipe, 64)
     w, act = recipe.width, LeakyReLU(recipe.leaky_slope)
     ups = [8 * w, 4 * w, 2 * w, w]
     generator: list[Layer] = []
     for i, (n, m) in enumerate(zip([recipe.latent_size, *ups], ups, strict=False)):
         stride, padding = (2, (1, 1)) if i else (1, (0, 0))
         block = ConvTranspose(n, m, 4, stride, padding, bias=False)
-        generator += [block, _norm(recipe, m), LeakyReLU(0)]
+        generator += [block, norm(recipe, m), LeakyReLU(0)]
     generator += [ConvTranspose(w, channels, 4, 2, (1, 1), bias=False), Tanh()]
     discriminator: list[Layer] = []
     downs = ups[::-1]
     for i, (n, m) in enumerate(zip([channels, *downs], downs, strict=False)):
-        norm = [_norm(recipe, m)] if i or first_norm else []
-        discriminator += [Conv(n, m, 4, 2, (1, 1), bias=False), *norm, act]
+        own = [norm(recipe, m)] if i or first_norm else []
+        discriminator += [Conv(n, m, 4, 2, (1, 1), bias=False), *own, act]
     discriminator += [Conv(8 * w, 1, 4, bias=False)]
-    return _pair(recipe, (recipe.latent_size, 1, 1), generator, discriminator)
+    return pair(recipe, (recipe.latent_size, 1, 1), generator, discriminator)
 
 
 def dcgan_nyu(recipe: Recipe) -> tuple[Network, Network]:
@@ -92,7 +88,7 @@ def dcgan_nyu(recipe: Recipe) -> tuple[Network, Network]:
 def dcgan32(recipe: Recipe) -> tuple[Network, Network]:
     """The 32×32 stack of T. Silva's introduction (k5 s2 "same", all with bias)."""
     discriminator = [*_encoder32(recipe), Flatten(), Dense(4 * recipe.width * 16, 1)]
-    return _pair(recipe, (recipe.latent_size,), _generator32(recipe), discriminator)
+    return pair(recipe, (recipe.latent_size,), _generator32(recipe), discriminator)
 
 
 def wgan(recipe: Recipe) -> tuple[Network, Network]:
@@ -102,7 +98,7 @@ def wgan(recipe: Recipe) -> tuple[Network, Network]:
         return points(recipe)
     encoder = [layer for layer in _encoder32(recipe) if not isinstance(layer, BatchNorm)]
     discriminator = [*encoder, Flatten(), Dense(4 * recipe.width * 16, 1)]
-    return _pair(recipe, (recipe.latent_size,), _generator32(recipe), discriminator)
+    return pair(recipe, (recipe.latent_size,), _generator32(recipe), discriminator)
 
 
 def ebgan(recipe: Recipe) -> tuple[Network, Network]:
@@ -123,11 +119,11 @@ def ebgan(recipe: Recipe) -> tuple[Network, Network]:
         encoder = _encoder32(recipe)
         w, code = recipe.width, len(encoder) - 1
         decoder = [
-            *(ConvTranspose(4 * w, 2 * w, 5, 2, SAME), _norm(recipe, 2 * w), act),
-            *(ConvTranspose(2 * w, w, 5, 2, SAME), _norm(recipe, w), act),
-            *(ConvTranspose(w, _image(recipe, 32), 5, 2, SAME), Tanh()),
+            *(ConvTranspose(4 * w, 2 * w, 5, 2, SAME), norm(recipe, 2 * w), act),
+            *(ConvTranspose(2 * w, w, 5, 2, SAME), norm(recipe, w), act),
+            *(ConvTranspose(w, image(recipe, 32), 5, 2, SAME), Tanh()),
         ]
-    return _pair(recipe, (recipe.latent_size,), generator, [*encoder, *decoder], code)
+    return pair(recipe, (recipe.latent_size,), generator, [*encoder, *decoder], code)
 
 
 STACKS: dict[str, Callable[[Recipe], tuple[Network, Network]]] = {
@@ -139,83 +135,22 @@ STACKS: dict[str, Callable[[Recipe], tuple[Network, Network]]] = {
     "dcgan32": dcgan32,
     "wgan": wgan,
     "ebgan": ebgan,
+    **guests.STACKS,
 }
 
 
 def _generator32(recipe: Recipe) -> list[Layer]:
-    channels, w = _image(recipe, 32), recipe.width
+    channels, w = image(recipe, 32), recipe.width
     first = [Dense(recipe.latent_size, 8 * w * 16), Reshape((8 * w, 4, 4))]
-    layers: list[Layer] = [*first, _norm(recipe, 8 * w), LeakyReLU(0)]
+    layers: list[Layer] = [*first, norm(recipe, 8 * w), LeakyReLU(0)]
     for n, m in ((8 * w, 4 * w), (4 * w, 2 * w)):
-        layers += [ConvTranspose(n, m, 5, 2, SAME), _norm(recipe, m), LeakyReLU(0)]
+        layers += [ConvTranspose(n, m, 5, 2, SAME), norm(recipe, m), LeakyReLU(0)]
     return [*layers, ConvTranspose(2 * w, channels, 5, 2, SAME), Tanh()]
 
 
 def _encoder32(recipe: Recipe) -> list[Layer]:
-    channels, w, act = _image(recipe, 32), recipe.width, LeakyReLU(recipe.leaky_slope)
+    channels, w, act = image(recipe, 32), recipe.width, LeakyReLU(recipe.leaky_slope)
     layers: list[Layer] = [Conv(channels, w, 5, 2, SAME), act]
     for n, m in ((w, 2 * w), (2 * w, 4 * w)):
-        layers += [Conv(n, m, 5, 2, SAME), _norm(recipe, m), act]
+        layers += [Conv(n, m, 5, 2, SAME), norm(recipe, m), act]
     return layers
-
-
-def _norm(recipe: Recipe, features: int) -> BatchNorm:
-    norm = recipe.norm
-    return BatchNorm(features, norm.eps, norm.momentum, norm.unbiased, norm.batch_stats)
-
-
-def _pair(
-    recipe: Recipe,
-    latent_shape: tuple[int, ...],
-    generator: list,
-    discriminator: list,
-    code: int | None = None,
-) -> tuple[Network, Network]:
-    if recipe.conditional:
-        taken = _LABELLED[recipe.conditional](recipe.classes, discriminator)
-        # A code lies behind what was put in.
-        code = None if code is None else code + len(taken) - len(discriminator)
-        discriminator = taken
-    if recipe.spectral:
-        divided = Dense, Conv, Projection
-        discriminator = [
-            dataclasses.replace(layer, spectral=True) if isinstance(layer, divided) else layer
-            for layer in discriminator
-        ]
-    return (
-        Network("generator", latent_shape, tuple(generator), "samples"),
-        Network("discriminator", recipe.data_shape, tuple(discriminator), recipe.head, code),
-    )
-
-
-def _concat(classes: int, layers: list) -> list:
-    """Labels before the first layer with weights, which takes them in."""
-    at = next(i for i, layer in enumerate(layers) if isinstance(layer, (Dense, Conv)))
-    size = "in_channels" if isinstance(layers[at], Conv) else "in_features"
-    wider = dataclasses.replace(layers[at], **{size: getattr(layers[at], size) + classes})
-    return [*layers[:at], Concat(classes), wider, *layers[at + 1 :]]
-
-
-def _projection(classes: int, layers: list) -> list:
-    """A projection in the place of the last layer, Dense or a convolution as wide as its image."""
-    *others, last = layers
-    if isinstance(last, Conv):
-        size = last.in_channels * last.kernel**2
-        return [*others, Flatten(), Projection(size, classes, last.bias)]
-    return [*others, Projection(last.in_features, classes, last.bias)]
-
-
-_LABELLED = {"concat": _concat, "projection": _projection}
-
-
-def _points(recipe: Recipe) -> tuple[int, ...]:
-    if len(recipe.data_shape) != 1:
-        raise UserError(f"recipe {recipe.name} takes points, not data of {recipe.data_shape}")
-    return recipe.data_shape
-
-
-def _image(recipe: Recipe, size: int) -> int:
-    shape = recipe.data_shape
-    if len(shape) != 3 or shape[1:] != (size, size):
-        raise UserError(f"recipe {recipe.name} takes images {size}×{size}, not data of {shape}")
-    return shape[0]

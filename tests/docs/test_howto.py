@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
-from ganref.__main__ import COMMANDS
+from ganref.__main__ import COMMANDS, module_of
 
 DOCS = Path(__file__).parents[2] / "docs"
 # Names that a reader has just given to something of theirs.
@@ -21,7 +20,7 @@ def _lines(page: Path) -> list[str]:
     return [line for block in blocks for line in block.splitlines() if line.startswith("ganref ")]
 
 
-PAGES = [*sorted((DOCS / "howto").glob("*.md")), DOCS / "export.md"]
+PAGES = [*sorted((DOCS / "howto").glob("*.md")), DOCS / "export.md", DOCS / "import.md"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
@@ -31,5 +30,5 @@ def test_every_command_is_understood(page: Path) -> None:
     for line in lines:
         words = [THEIRS.get(w, w) for w in shlex.split(line, comments=True)[1:]]
         assert words[0] in COMMANDS, line
-        parser = importlib.import_module(f"ganref.{words[0]}").parser()
+        parser = module_of(words[0]).parser()
         assert parser.parse_args(words[1:]), line

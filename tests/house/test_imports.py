@@ -34,7 +34,18 @@ HOUSE = {
 }
 # Beside the house: scripts to copy, which import their framework and nothing of ours.
 PAGES = "pages"
-COMMANDS = {"__main__", "train", "compare", "sample", "evaluate", "lab", "page", "export", "doctor"}
+COMMANDS = {
+    "__main__",
+    "train",
+    "compare",
+    "sample",
+    "evaluate",
+    "lab",
+    "page",
+    "import_weights",
+    "export",
+    "doctor",
+}
 # What `import ganref` offers: the contract and the first weights.
 OFFERED = {"spec", "backend", "draws"}
 
