@@ -36,7 +36,8 @@ class Variable:
 
     def copy(self) -> Variable:
         """Another cell with the same numbers."""
-        return Variable(self.value.copy())
+        with wide(self.value.device):
+            return Variable(self.value.copy())
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.value, dtype)
