@@ -30,6 +30,8 @@ from ganref import (
 from ganref.__main__ import main as program
 from ganref.exchange import reading_keras
 from ganref.exchange.inert_pickle import load
+from ganref.exchange.matching import fits, unknown
+from ganref.exchange.naming import modules
 from ganref.exchange.reading import read
 from ganref.import_weights import imported
 from ganref.spec import UserError
@@ -96,6 +98,18 @@ def test_keras_files_are_too(tmp_path: Path) -> None:
     data = foreign.hdf5(imports.weights("/", True))
     assert same(made_of(data, tmp_path).state)
     assert same(made_of(foreign.zipped({reading_keras.WEIGHTS: data}), tmp_path).state)
+
+
+def test_names_of_a_profile_tell_what_shapes_cannot() -> None:
+    """Of two layers with the same shapes, the profile's name goes before the order of names."""
+    asked = unknown(recipe("ring")).generator  # latent to width, and width to width
+    shapes = {"a": (4, 4), "b": (4, 4), "c": (2, 4)}
+    arrays = {f"{n}.weight": np.ones(s, np.float32) for n, s in shapes.items()}
+    arrays |= {f"{n}.bias": np.ones(s[0], np.float32) for n, s in shapes.items()}
+    for names, order in ((("b", "a", "c"), "bac"), ((), "abc"), (("x", "y", "z"), "abc")):
+        (fit,) = fits(asked, modules(arrays), "torch", names)
+        assert "".join(module.name for module in fit.pairs.values()) == order
+        assert fit.alike == [(order[0], order[1])]
 
 
 def test_numbers_in_other_orders_are_the_same(tmp_path: Path) -> None:

@@ -267,6 +267,21 @@ def test_a_checkpoint_of_training_is_taken_apart(tmp_path: Path) -> None:
     assert "D is not in the files" in "\n".join(only.lines)
 
 
+@pytest.mark.parametrize("before", ["net.{}.", "net_{}.", "{}.model.", "module.gan.net.{}."])
+def test_both_networks_under_names_in_one_state(before: str, tmp_path: Path) -> None:
+    """A module that holds both, as Lightning's and many a program's do."""
+    G, D = example_G(), strangers.at_random(strangers.example_D(), 1)
+    state = {
+        before.format(net) + name: t
+        for net, own in (("G", G), ("D", D))
+        for name, t in own.state_dict().items()
+    }
+    made = example(save({"state_dict": state, "epoch": 3}, tmp_path))
+    assert difference(made, "G", G, "float32", True) < 1e-5
+    assert difference(made, "D", D, "float32", True) < 1e-5
+    assert f"{'state_dict.' + before.format('G')}main.0.weight" in "\n".join(made.lines)
+
+
 def test_of_several_networks_a_person_says_which(tmp_path: Path) -> None:
     """pytorch_GAN_zoo keeps an average of G beside it."""
     nets = {"netG": strangers.ZooG(), "avgG": strangers.ZooG(), "netD": strangers.ZooD()}
