@@ -6,8 +6,10 @@ import tempfile
 # Before anything brings OpenMP in. The tests' processes share the cores, and threads that outnumber
 # them only wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# XLA takes seconds for each function, and the tests' processes ask for the same ones.
-cache = f"{tempfile.gettempdir()}/ganref-xla-{os.getuid()}"
+# XLA takes seconds for each function, and what a worker of pytest starts asks for the same. Not
+# one for all workers: an entry that is half written is a warning.
+worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+cache = f"{tempfile.gettempdir()}/ganref-xla-{os.getuid()}-{worker}"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", cache)
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")

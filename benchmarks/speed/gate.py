@@ -30,7 +30,8 @@ from ganref.parity.differences import differences
 from ganref.parity.lockstep import kind_of
 from ganref.parity.tolerances import promise
 from ganref.parity.workers import WorkerFailed
-from ganref.spec import Recipe
+from ganref.spec import Network, Recipe
+from ganref.spec.layers import BatchNorm
 
 from ..pages.drivers import DRIVERS
 from ..workers import Worker
@@ -44,7 +45,9 @@ NARROW_WIDTH, NARROW_BATCH, NARROW_STEPS = 8, 8, 6
 ORACLE_FLOPS = 2e11  # what NumPy is asked for at once: some twenty seconds, twice
 LENIENCE = 10.0
 STILL_LR = 1e-12  # what a float32 of any weight's size does not notice
-STATE = 2e-5  # gradients and statistics after one step in float32, of a tensor's largest
+# Of a tensor's largest number after one step in float32. An activation at a kink falls on either
+# side of it, which alone moves gradients by 8e-3 in dcgan32 (measured at batch 64, in NumPy too).
+STATE = {"moments": 5e-2, "statistics": 2e-5}
 # Mixed precision keeps 8 or 11 bits, and Adam's first step is the gradient's sign: no finer promise
 # is honest.
 MIXED = {"bfloat16": (1, 0.1), "tf32": (1, 0.02)}
@@ -107,17 +110,28 @@ def difference(found: Losses, expected: Losses, steps: int, names: Sequence[str]
     return worst
 
 
-def apart(found: Losses, expected: Losses) -> dict[str, float]:
+def apart(recipe: Recipe, found: Losses, expected: Losses) -> dict[str, float]:
     """How far apart two states are, each tensor relative to its largest number: Adam's first
     "moments", which are gradients, and running "statistics"."""
     worst = {"moments": 0.0, "statistics": 0.0}
+    lost = {f"{name}.m" for network in recipe.networks for name in _normalised_away(network)}
     for kind in worst:
         ours, theirs = (
-            {n: a for n, a in part["state"].items() if kind_of(n) == kind}
+            {n: a for n, a in part["state"].items() if kind_of(n) == kind and n not in lost}
             for part in (found, expected)
         )
         worst[kind] = max(differences(ours, theirs).values(), default=0.0)
     return worst
+
+
+def _normalised_away(network: Network) -> list[str]:
+    """The biases before a batch normalisation: their gradients are nothing but rounding."""
+    followed = zip(network.layers, network.layers[1:], strict=False)
+    return [
+        f"{network.name}.{i}.bias"
+        for i, (_, after) in enumerate(followed)
+        if isinstance(after, BatchNorm)
+    ]
 
 
 def judge(
@@ -141,12 +155,12 @@ def judge(
                "batch_size": job.recipe.batch_size}  # fmt: skip
     if first_loss or job.dtype in MIXED or "state" not in found:
         return verdict
-    state = apart(found, exact)
+    state = apart(job.recipe, found, exact)
     promised = promise(job.recipe, job.dtype)
     allowed = {kind: getattr(promised, kind) or 0.0 for kind in state}
     if rounded is not None:
-        own = apart(rounded, exact)
-        allowed = {kind: max(STATE, LENIENCE * own[kind]) for kind in state}
+        own = apart(job.recipe, rounded, exact)
+        allowed = {kind: max(STATE[kind], LENIENCE * own[kind]) for kind in state}
     wrong = [kind for kind, value in state.items() if not value <= allowed[kind]]
     verdict |= {kind: [state[kind], allowed[kind]] for kind in state}
     return verdict | {"passed": verdict["passed"] and not wrong}

@@ -34,6 +34,11 @@ class Variable:
     def __init__(self, value: Tensor) -> None:
         self.value = value
 
+    def copy(self) -> Variable:
+        """Another cell with the same numbers."""
+        with wide(self.value.device):
+            return Variable(self.value.copy())
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.value, dtype)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from ganref.spec.formulas import Terms, pairs
-from ganref.spec.loss import Loss
+from ganref.spec.loss import Loss, Penalty
 from ganref.spec.losses import (
     BinaryCrossEntropy,
     Hinge,
@@ -17,8 +18,11 @@ from ganref.spec.losses import (
     Wasserstein,
     WassersteinGP,
 )
+from ganref.spec.schema import Recipe
+from ganref.spec.steps import of_pass, points
 
-from .framework import Tensor, detach
+from .framework import Gradients, Masks, Tensor, detach
+from .layers import Chain
 
 
 def softplus(o: Tensor) -> Tensor:
@@ -105,3 +109,79 @@ def mean_score(loss: Loss, outputs: Tensor) -> Tensor:
 
 def _reduce(loss: Loss, terms: Tensor) -> Tensor:
     return terms.sum() if loss.reduction == "sum" else terms.mean()
+
+
+# Functions of all that they see: equal networks and recipes are compiled once for all.
+@partial(jax.jit, static_argnames=("net_D", "recipe", "update_stats"))
+def gradients_D(
+    numbers: Any,
+    X: Tensor,
+    fake_X: Tensor,
+    masks: Masks,
+    net_D: Chain,
+    recipe: Recipe,
+    update_stats: bool,
+) -> tuple[Any, Gradients]:
+    """((loss_D, (real_Y, fake_Y, new stats)), gradients) for D's `numbers`, (trained, stats)."""
+    at = points(recipe, X, fake_X, masks)
+
+    def loss(trained: Gradients, stats: list[Tensor]) -> tuple[Tensor, Any]:
+        outputs: dict[str, Tensor] = {}
+        tapes: dict[str, Any] = {}
+
+        def forward(name: str, x: Tensor, i: int, stats: Any, update_stats: bool) -> Any:
+            own = of_pass(masks, i)
+
+            def run(x: Tensor) -> Any:
+                return net_D.apply(trained, stats, x, update_stats=update_stats, masks=own)
+
+            if name in at:
+                outputs[name], tapes[name], (_, new) = jax.vjp(run, x, has_aux=True)
+            else:
+                outputs[name], (_, new) = run(x)
+            return new
+
+        passes = [("real", X, 0), ("fake", fake_X, 1)]
+        # Only the running statistics can tell which came first.
+        for name, x, i in passes[::-1] if recipe.norm.fake_first else passes:
+            stats = forward(name, x, i, stats, update_stats)
+        real_Y, fake_Y = outputs["real"], outputs["fake"]
+        value = loss_D(recipe.loss, real_Y, fake_Y)
+        # Power iterations have moved in both passes: penalties are of D as it is after them.
+        known = set() if net_D.spec.spectral else {"real", "fake"}
+        for penalty in recipe.loss.penalties:
+            if penalty.at not in known:
+                forward(penalty.at, at[penalty.at], penalty.drawn, stats, False)
+            value = value + _penalty(real_Y, tapes[penalty.at], penalty, recipe)
+        return value, (real_Y, fake_Y, stats)
+
+    return jax.value_and_grad(loss, has_aux=True)(*numbers)
+
+
+@partial(jax.jit, static_argnames=("net_D", "recipe"))
+def gradients_G(
+    numbers: Any,
+    fake_X: Tensor,
+    tape_G: Any,
+    masks: Masks,
+    net_D: Chain,
+    recipe: Recipe,
+) -> tuple[Any, Gradients]:
+    """((loss_G, (fake_Y, new stats)), gradients to G's weights) for D's `numbers`."""
+    trained, stats = numbers
+
+    def loss(x: Tensor) -> tuple[Tensor, Any]:
+        fake_Y, (codes, new) = net_D.apply(trained, stats, x, masks=masks)
+        return loss_G(recipe.loss, fake_Y, codes), (fake_Y, new)
+
+    # A derivative to the samples alone: nothing here needs those to D's weights.
+    value, d_fake_X = jax.value_and_grad(loss, has_aux=True)(fake_X)
+    return value, *tape_G(d_fake_X)
+
+
+def _penalty(y: Tensor, tape_X: Any, penalty: Penalty, recipe: Recipe) -> Tensor:
+    """A penalty, weight * R[(|g| - norm)²] with g the gradient of the summed outputs to x; it has a
+    gradient to D's weights in its turn."""
+    (g,) = tape_X(jnp.ones_like(y))
+    factor = penalty.weight * recipe.loss.weight(len(y))
+    return factor * excess(g, penalty.norm).sum()

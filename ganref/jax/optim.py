@@ -11,7 +11,7 @@ import numpy as np
 
 from ganref.spec.optimiser import Adam as AdamSpec
 
-from .framework import Gradients, Tensor, wide
+from .framework import Gradients, wide
 from .layers import Network, Variable
 
 
@@ -21,19 +21,21 @@ class Adam:
     [-clip, clip] where `clip` is not 0.
 
     Its coefficients are computed on the device: a compiled function holds what Python says still.
-    `m`, `v` and `average` list a cell for each parameter, in the network's order."""
+    `m`, `v` and `average` list a tensor for each parameter, in the network's order."""
 
     # optax.adam computes them in float32, where 1 - beta2^t loses five of seven digits at first.
 
     def __init__(
         self, network: Network, adam: AdamSpec, ema: float = 0.0, clip: float = 0.0
     ) -> None:
-        self.network, self.spec, self.ema, self.clip = network, adam, ema, clip
+        self.network, self.spec, self.ema = network, adam, ema
+        self.clip = clip
+        params = list(network.trained.values())
         with wide(network.device):
-            self.count = Variable(_counted(0, network.device))
-            tensors = [variable.value for variable in network.trained.values()]
-            self.m, self.v = ([Variable(_zeros(t)) for t in tensors] for _ in "mv")
-            self.average = [Variable(t.copy()) for t in tensors] if ema else []
+            put = partial(jax.device_put, device=network.device)
+            self.count = Variable(put(np.int64(0)))
+            self.m, self.v = ([Variable(put(np.zeros_like(p))) for p in params] for _ in "mv")
+        self.average = [p.copy() for p in params] if ema else []
 
     @property
     def steps(self) -> int:
@@ -42,9 +44,12 @@ class Adam:
 
     def step(self, grads: Gradients, batch_size: int) -> None:
         """One update with these gradients."""
+        adam = self.spec
+        if adam.mean_gradients:
+            grads = [grad / batch_size for grad in grads]
         cells = self.network.trained.values(), self.m, self.v, self.average
         state = self.count.value, *([cell.value for cell in own] for own in cells)
-        self.count.value, *new = _updated(state, grads, batch_size, self.spec, self.ema, self.clip)
+        self.count.value, *new = _updated(state, grads, adam, self.ema, self.clip)
         for own, tensors in zip(cells, new, strict=True):
             for cell, tensor in zip(own, tensors, strict=True):
                 cell.value = tensor
@@ -52,7 +57,7 @@ class Adam:
     def set_steps(self, steps: int) -> None:
         """Go on as after that many updates."""
         with wide(self.network.device):
-            self.count.value = _counted(steps, self.network.device)
+            self.count.value = jax.device_put(np.int64(steps), self.network.device)
 
     def tensors(self) -> dict[str, Any]:
         """The moments `<param>.m` and `.v`, and averages `<param>.ema` where they are kept."""
@@ -61,24 +66,11 @@ class Adam:
         return {f"{name}.{s}": tensor for s, own in named.items() for name, tensor in own.items()}
 
 
-def _counted(steps: int, device: Any) -> Tensor:
-    return jax.device_put(np.int64(steps), device)
-
-
-def _zeros(like: Tensor) -> Tensor:
-    """Made by NumPy: JAX would compile a function for each shape."""
-    return jax.device_put(np.zeros(like.shape, like.dtype), like.device)
-
-
-@partial(jax.jit, donate_argnames="state", static_argnames=("batch_size", "adam", "ema", "clip"))
-def _updated(
-    state: Any, grads: Gradients, batch_size: int, adam: AdamSpec, ema: float, clip: float
-) -> Any:
+@partial(jax.jit, donate_argnames="state", static_argnames=("adam", "ema", "clip"))
+def _updated(state: Any, grads: Gradients, adam: AdamSpec, ema: float, clip: float) -> Any:
     """The state (count, weights, m, v, averages) after one update."""
     count, weights, ms, vs, averages = state
     count = count + 1
-    if adam.mean_gradients:
-        grads = [grad / batch_size for grad in grads]
     numbers = adam.coefficients(count.astype(jnp.float64))
     ms = [adam.beta1 * m + (1 - adam.beta1) * grad for m, grad in zip(ms, grads, strict=True)]
     vs = [adam.beta2 * v + (1 - adam.beta2) * (g * g) for v, g in zip(vs, grads, strict=True)]

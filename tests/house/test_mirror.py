@@ -30,7 +30,8 @@ BESIDE = {
     ("mxnet", "losses"): {"Slopes", "pull"},
     # JAX differentiates and compiles pure functions: a network is one too, of what its cells hold.
     ("jax", "framework"): {"enable_x64", "wide"},
-    ("jax", "layers"): {"Variable", "Chain", "convolve", "outputs", "tensors", "put"},
+    ("jax", "layers"): {"Variable", "Chain", "copy", "convolve", "outputs", "tensors", "put"},
+    ("jax", "losses"): {"gradients_D", "gradients_G"},
 }
 # Lines that stand unchanged in both files of every pair, of 100 in the shorter: the rule in what
 # is the same algorithm everywhere.
