@@ -15,9 +15,11 @@ from ganref.spec.errors import UserError
 from ganref.spec.precision import check_dtype, processor_has_bfloat16, storage
 from ganref.spec.steps import from_bytes
 
-# Both are read once: not all of a GPU's memory at once, and no remarks below a warning.
+# All three are read once: not all of a GPU's memory at once, and no remarks below a warning.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Whoever asks for a device starts XLA, and with it this many threads.
+os.environ.setdefault("NPROC", os.environ.get("OMP_NUM_THREADS", str(os.cpu_count() or 1)))
 
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
@@ -79,7 +81,7 @@ def set_threads(threads: int) -> None:
 
     if not backends_are_initialized():
         os.environ["NPROC"] = str(threads)
-    elif threads != int(os.environ.get("NPROC", len(os.sched_getaffinity(0)))):
+    elif threads != int(os.environ["NPROC"]):
         warnings.warn("JAX has started already and keeps its number of threads", stacklevel=2)
 
 
