@@ -17,11 +17,12 @@ from .draws.weights import initial_weights
 from .exchange import importing, profiles
 from .exchange.arrays import Arrays, Found
 from .exchange.importing import Matched
-from .exchange.mapping import Row, unmoved, weights_of
+from .exchange.mapping import Row, weights_of
+from .exchange.nets import unmoved
 from .exchange.reading import read
 from .output.files import LOG, write_atomically
 from .spec import Recipe, UserError
-from .spec.state import check_state, state_shapes
+from .spec.state import check_state, initial_state
 from .training.checkpoint import Checkpoint, save_latest
 from .training.log import Log
 from .training.run import Config, RunDirectory
@@ -109,7 +110,8 @@ def imported(
         arrays, more = weights_of(way, sized)
         weights |= arrays
         rows += more
-        warnings += _warnings(way, sized, own)
+        network = sized.networks[profiles.NETS.index(way.net)]
+        warnings += _warnings(way, unmoved(network, arrays), own)
     dtype = "float64" if any(weights[row.ours].dtype == np.float64 for row in rows) else "float32"
     state = _state(sized, weights, dtype, rows)
     lines += [*_table(rows), *_numbers(sized, own, chosen, [way for _, way in made])]
@@ -128,9 +130,9 @@ def _said(ways: list[Matched]) -> list[str]:
     return said
 
 
-def _warnings(way: Matched, recipe: Recipe, own: profiles.Profile) -> list[str]:
+def _warnings(way: Matched, still: bool, own: profiles.Profile) -> list[str]:
     words = []
-    if unmoved(way, recipe):
+    if still:
         words.append(
             f"all running statistics of {way.net} are 0 and 1, as before training: samples in"
             " inference mode may be poor; `ganref sample --batch-stats` takes a batch's own"
@@ -146,14 +148,7 @@ def _warnings(way: Matched, recipe: Recipe, own: profiles.Profile) -> list[str]:
 
 def _state(recipe: Recipe, weights: Arrays, dtype: str, rows: list[Row]) -> Arrays:
     """The state at step 0: no moment of Adam has moved. Raises UserError."""
-    state: Arrays = {}
-    for name, shape in state_shapes(recipe).items():
-        if name.endswith(".step"):
-            state[name] = np.zeros((), np.int64)
-        elif name in weights:
-            state[name] = weights[name].astype(dtype)
-        else:
-            state[name] = np.zeros(shape, dtype)
+    state = initial_state(recipe, weights, dtype)
     try:
         check_state(recipe, state)
     except UserError as error:

@@ -18,7 +18,7 @@ from ganref.backend import load_backend
 from ganref.draws.weights import initial_weights
 from ganref.parity.workers import serve
 from ganref.spec.precision import storage
-from ganref.spec.state import state_shapes
+from ganref.spec.state import initial_state
 
 # "bfloat16" is "fast" in mixed precision, beside the others in the same rounds.
 COMPILE = {"fast": "on", "auto": "auto", "off": "off", "bfloat16": "on"}
@@ -132,15 +132,7 @@ class Variant:
 
     def _initial_state(self) -> dict[str, np.ndarray]:
         recipe, dtype = self.job.recipe, storage(self.job.dtype)
-        weights = initial_weights(recipe, self.job.seed)
-        state = {}
-        for name, shape in state_shapes(recipe).items():
-            if name.endswith(".step"):
-                state[name] = np.array(0, np.int64)
-            else:
-                zero = np.zeros(shape)
-                state[name] = weights.get(name.removesuffix(".ema"), zero).astype(dtype)
-        return state
+        return initial_state(recipe, initial_weights(recipe, self.job.seed), dtype)
 
     def _start_again(self) -> None:
         """Back to the initial weights: a run far past its end may meet numbers (denormal, not

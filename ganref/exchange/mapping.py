@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..spec.layers import BatchNorm, ConvTranspose
+from ..spec.layers import ConvTranspose
 from ..spec.networks import Network
 from ..spec.schema import Recipe
 from .arrays import Arrays
@@ -62,14 +62,3 @@ def _change(own: Matched, network: Network, name: str, shape: tuple[int, ...]) -
     if channels_last(network, name):
         words.append("HWC → CHW")
     return ", ".join(words) or "as it is"
-
-
-def unmoved(own: Matched, recipe: Recipe) -> bool:
-    """Whether there are running statistics and all of them are (0, 1)."""
-    network = recipe.networks[NETS.index(own.net)]
-    stats = [
-        (own.part.arrays[m.tensors["running_mean"]], own.part.arrays[m.tensors["running_var"]])
-        for index, m in own.fit.pairs.items()
-        if isinstance(network.layers[index], BatchNorm)
-    ]
-    return bool(stats) and all((mean == 0).all() and (var == 1).all() for mean, var in stats)

@@ -122,7 +122,7 @@ def inference(net: Net) -> Net:
             f"{net.spec.name}.{i}.{name}": array.astype(np.float32)
             for name, array in tensors.items()
         }
-    if _unmoved(net):
+    if unmoved(net.spec, net.weights):
         notes.append(UNMOVED)
     if net.spec.spectral:
         notes.append("Spectral normalisation is in the weights: they are W / σ of the last step.")
@@ -139,15 +139,14 @@ def normalised(layer: Dense | Conv, weight: np.ndarray, u: np.ndarray) -> np.nda
     return wide / np.linalg.norm(matrix @ (v / np.linalg.norm(v)))
 
 
-def _unmoved(net: Net) -> bool:
+def unmoved(network: Network, weights: Weights) -> bool:
     """Whether there are running statistics that training should have moved, and none has."""
     norms = [
-        f"{net.spec.name}.{i}.running"
-        for i, layer in enumerate(net.spec.layers)
+        f"{network.name}.{i}.running"
+        for i, layer in enumerate(network.layers)
         if isinstance(layer, BatchNorm) and layer.batch_stats
     ]
-    still = ((net.weights[f"{n}_mean"] == 0).all() and (net.weights[f"{n}_var"] == 1).all()
-             for n in norms)  # fmt: skip
+    still = ((weights[f"{n}_mean"] == 0).all() and (weights[f"{n}_var"] == 1).all() for n in norms)
     return bool(norms) and all(still)
 
 

@@ -21,7 +21,7 @@ from ..output.canvas import figure as figure
 from ..output.canvas import save as save
 from ..parity.differences import gradient_norm as gradient_norm
 from ..spec.schema import Recipe
-from ..spec.state import state_shapes
+from ..spec.state import initial_state
 from ..spec.steps import Trace
 
 
@@ -52,14 +52,7 @@ class Setup:
 def fresh_state(recipe: Recipe, seed: int) -> dict[str, np.ndarray]:
     """The state before the first step, from the initial weights of that seed: what
     `GAN.load_state` takes to begin another run without compiling another GAN."""
-    weights = initial_weights(recipe, seed)
-    state: dict[str, np.ndarray] = {}
-    for name, shape in state_shapes(recipe).items():
-        if name.endswith(".step"):
-            state[name] = np.zeros((), np.int64)
-        else:
-            state[name] = weights.get(name.removesuffix(".ema"), np.zeros(shape))
-    return state
+    return initial_state(recipe, initial_weights(recipe, seed))
 
 
 def train(gan: GAN, source: batches.Source, steps: int) -> Iterator[tuple[range, Trace]]:

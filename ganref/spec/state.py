@@ -27,6 +27,21 @@ def state_shapes(recipe: Recipe, weights_only: bool = False) -> dict[str, Shape]
     return shapes
 
 
+def initial_state(
+    recipe: Recipe, weights: dict[str, np.ndarray], dtype: str = "float64"
+) -> dict[str, np.ndarray]:
+    """The state before the first step, from initial weights: G's average is at them, and nothing
+    else has moved."""
+    state: dict[str, np.ndarray] = {}
+    for name, shape in state_shapes(recipe).items():
+        if name.endswith(".step"):
+            state[name] = np.zeros((), np.int64)
+        else:
+            own = weights.get(name.removesuffix(".ema"), np.zeros(shape))
+            state[name] = own.astype(dtype)
+    return state
+
+
 def check_state(recipe: Recipe, state: dict[str, np.ndarray], weights_only: bool = False) -> None:
     """Refuse a state that is not this recipe's: missing, extra or misshapen tensors, numbers that
     are not finite, steps that are no counts. Raises UserError, naming the first."""

@@ -29,11 +29,6 @@ from .run import Options, RunDirectory
 PICTURE_SECONDS = 10.0  # how often a running picture is worth half a second
 
 
-def noise(recipe: Recipe, seed: int) -> np.ndarray:
-    """The latents (n, *latent) that all pictures of a run are made from."""
-    return shown.pictured(recipe, seed)
-
-
 class Decoration:
     """The pictures and boards of one run of so many epochs. Raises UserError if TensorBoard is
     asked for and is not installed: that is known before the first step."""

@@ -10,8 +10,9 @@ from typing import Any
 from ..backend import GAN
 from ..data import Dataset
 from ..draws.batches import Source, ahead, plan
+from . import shown
 from .checkpoint import Checkpoints
-from .decoration import Decoration, noise
+from .decoration import Decoration
 from .detectors import Detectors, examples
 from .history import History
 from .run import Config, Options, RunDirectory
@@ -47,7 +48,7 @@ def train(
     checkpoints = Checkpoints(config, run, options, per_epoch)
     decoration = Decoration(recipe, dataset, run, options, history.epoch(last))
     with _bar(recipe.name, start, last, options) as bar, _Signals() as signals:
-        pictured = noise(recipe, seed)
+        pictured = shown.pictured(recipe, seed)
         # A GPU gathers its batches itself, if the data fit.
         held = gan.device != "cpu" and gan.hold(dataset.array)
         source = Source(recipe, dataset, seed, gan.dtype, held)
