@@ -168,11 +168,13 @@ class Backend(Protocol):
     def set_threads(self, threads: int) -> None:
         """How many cores the framework may use."""
 
+    def computing(self, dtype: str, device: str) -> Any:
+        """A context: what is made on that device is in that precision, and the same each time."""
+
     def matmul(
         self, a: np.ndarray, b: np.ndarray, dtype: str = "float32", device: str = "cpu"
     ) -> Callable[[], Any]:
-        """A function that makes the product of two square matrices in that precision, to its
-        end."""
+        """What makes the product of two square matrices in that precision, to its end."""
 
     def peak_memory(self, device: str) -> int | None:
         """The most bytes that were in use on a GPU; None where nobody counts."""
@@ -188,13 +190,12 @@ class Entry:
     releases: Releases = Releases()
 
 
-# The only place outside a backend's folder that knows of it. The markers in pyproject.toml say the
-# same of its releases.
+# The only place outside a backend's folder that knows of it; pyproject.toml's markers say the same.
 BACKENDS: dict[str, Entry] = {
     "numpy": Entry("ganref.numpy", "numpy", ""),
     "torch": Entry("ganref.torch", "torch", "torch"),
     "tf": Entry("ganref.tf", "tensorflow", "tf", Releases((3, 13))),
-    "mxnet": Entry("ganref.mxnet", "mxnet", "mxnet", Releases((3, 12), "x86_64", numpy=1)),
+    "mxnet": Entry("ganref.mxnet", "mxnet", "mxnet", Releases((3, 12), "x86_64", 1, 8.6)),
     "jax": Entry("ganref.jax", "jax", "jax"),
 }
 
@@ -235,9 +236,8 @@ def load_backend(name: str) -> Backend:
 def need(
     module: str, package: str, purpose: str = "", extra: str = "", cure: str = "", repair: str = ""
 ) -> ModuleType:
-    """An optional module. Raises UserError if it is missing, with the `cure` (by default pip's
-    command for the `extra` of ganref that has it, or for the package), or broken, with the
-    `repair`; `purpose` says what asks for it."""
+    """An optional module. Raises UserError if it is missing, with the `cure` (by default pip's line
+    for the `extra` or the package), or broken, with the `repair`; `purpose` says who asks."""
     try:
         return importlib.import_module(module)
     except ImportError:

@@ -91,6 +91,9 @@ def main(argv: list[str] | None = None) -> int:
     how = rounds.Settings(
         device, args.dtype, threads, args.repeats, args.seconds, args.seed, args.input
     )
+    if device != "cpu" and not args.backends:
+        here = command.with_device(command.chosen_backends(None), device)
+        args.backends = ",".join(here)
     todo = [(shape, variants(args, shape)) for shape in shapes(args)]
     command.prepare(args.out)
     result: dict[str, Any] = {
@@ -118,11 +121,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _write(result: dict[str, Any], args: argparse.Namespace) -> None:
-    """Everything so far, against the best matrix product so far."""
-    best = max((max(found) for found in result["matmul_flops_per_s"].values() if found), default=0)
+    """Everything so far, against the best matrix product so far in each row's precision."""
     for row in result["rows"]:
         if row["rounds"]:
-            report.summarise(row, best)
+            report.summarise(row, report.best_rate(result["matmul_flops_per_s"], row["dtype"]))
         if "version" in row:
             result["environment"]["versions"][row["backend"]] = row["version"]
     parts = {name: part for name, part in result.items() if name not in ("environment", "settings")}

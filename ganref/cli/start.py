@@ -12,11 +12,15 @@ import numpy as np
 
 from ..backend import GAN, load_backend
 from ..draws.weights import initial_weights
+from ..output.files import LOG
 from ..spec.errors import UserError
 from ..spec.precision import storage
 from ..spec.schema import Recipe
 from ..training.checkpoint import Checkpoint
 from ..training.run import Config
+
+# What a core makes while a GPU is told what a step is: some 100 µs, at 1e11 FLOP/s.
+GPU_FLOPS = 1e7
 
 
 def prepare_threads(threads: int | None) -> int:
@@ -54,12 +58,20 @@ def _free_memory() -> int | None:
     return min(free, default=None)
 
 
-def pick_device(backend: str, device: str) -> str:
-    """`auto` as the first GPU that the framework sees, else the processor. Raises UserError."""
+def pick_device(backend: str, device: str, recipe: Recipe | None = None) -> str:
+    """`auto` as the first GPU that the framework sees and that a step of the recipe fills (without
+    a recipe, none), else the processor. Raises UserError."""
     devices = load_backend(backend).devices()
-    if device == "auto":
-        return devices[1] if len(devices) > 1 else "cpu"
-    return "cuda:0" if device == "cuda" else device
+    if device != "auto":
+        return "cuda:0" if device == "cuda" else device
+    if len(devices) < 2:
+        return "cpu"
+    flops = recipe.flops_per_example * recipe.batch_size if recipe else 0
+    if flops >= GPU_FLOPS:
+        return devices[1]
+    what = f"a step of {recipe.name}, {flops:,} FLOPs," if recipe else "such a small step"
+    LOG.warning("%s is sooner done on the processor; --device cuda takes the GPU", what)
+    return "cpu"
 
 
 def create(config: Config, threads: int, checkpoint: Checkpoint | None = None) -> GAN:

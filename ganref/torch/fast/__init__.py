@@ -36,7 +36,8 @@ def make_steps(
     if net_D.device != "cpu":
         if why := cuda_graph.why_launched(recipe, compile):
             return PlainSteps(plain, why)
-        return cuda_graph.GraphedSteps(recipe, net_D, net_G, trainer_D, trainer_G)
+        own = recipe, net_D, net_G, trainer_D, trainer_G
+        return cuda_graph.GraphedSteps(*own, PlainSteps(plain))
     if why := inductor.why_eager(recipe, net_D.mixed, compile, steps):
         return PlainSteps(plain, why)
     return inductor.CompiledSteps(recipe, trainer_D, trainer_G, PlainSteps(plain), compile == "on")
