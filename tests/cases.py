@@ -125,7 +125,8 @@ def groups() -> dict[str, Recipe]:
     """Batches cut in two and four: in statistics of either variance and order, in penalties between
     them, in the repelling term with and without statistics, beside labels."""
     dcgan32, ebgan = narrow("dcgan32"), with_loss(narrow("ebgan"), repelling=0.1)
-    points = ebgan.replace(data="gaussian", data_shape=(2,), latent_dim=2)
+    # Wide enough that no sample is 0, whose code would have no direction.
+    points = ebgan.replace(data="gaussian", data_shape=(2,), latent_dim=2, width=16)
     labelled = dcgan32.replace(conditional="projection", classes=3, spectral=True)
     return {
         "groups-labels": grouped(labelled, 2, unbiased=False, fake_first=True, G_in_update_D=True),
