@@ -15,7 +15,7 @@ from ganref.spec import layers as spec
 from ganref.spec.groups import group_size
 from ganref.spec.networks import Network as NetworkSpec
 
-from .framework import Gradients, Masks, Tensor, autograd, gluon, mx, np, npx, to_array
+from .framework import Gradients, Masks, Tensor, autograd, detach, gluon, mx, np, npx, to_array
 
 
 class Layer(gluon.HybridBlock):
@@ -165,7 +165,8 @@ class LeakyReLU(Layer):
         return x * (slope + (1 - slope) * F.npx.cast(x > 0, dtype=self.dtype))
 
     def tangent(self, x: Tensor, y: Tensor, dx: Tensor) -> Tensor:
-        return np.where(x > 0, dx, self.spec.slope * dx)
+        # MXNet crashes where the gradient of a comparison, none, goes back into a concatenation.
+        return np.where(detach(x) > 0, dx, self.spec.slope * dx)
 
 
 class Tanh(Layer):
