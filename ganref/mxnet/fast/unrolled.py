@@ -221,7 +221,7 @@ def _update_G(
     seen = symbols.forward(D, by_G.y, weights_D, batch, masks)
     repelled, d_codes = None, None
     if loss.needs_codes:
-        terms = symbols.pulling_away(seen.codes, batch)
+        terms = symbols.pulling_away(seen.codes, batch, recipe.norm.groups)
         repelled, d_codes = (loss.repelling * term for term in terms)
     d_fake_X, _ = symbols.backward(D, symbols.grad_G(loss, seen.y, batch), seen, d_codes)
     _, grads = symbols.backward(G, d_fake_X, by_G)
