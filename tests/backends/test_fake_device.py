@@ -393,3 +393,18 @@ def test_without_an_assembler_jax_says_what_to_install(monkeypatch: pytest.Monke
     gan.device = "cuda:0"
     with pytest.raises(UserError, match=r"no ptxas.*jax\[cuda12\]"):
         gan.train_steps(X, Z)
+
+
+def test_samples_and_scores_that_do_not_fit_name_their_number(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gan = _gan(backend, narrow("gaussian"))
+
+    def run(*_: Any, **__: Any) -> Any:
+        raise MemoryError("Unable to allocate 1 TiB")
+
+    for net in (gan.net_G, gan.net_D):
+        monkeypatch.setattr(type(net), "run", run)
+    for ask in (gan.generate, gan.discriminate):
+        with pytest.raises(MemoryError, match="a batch of 3 on cpu"):
+            ask(np.zeros((3, 2)))
