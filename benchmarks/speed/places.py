@@ -15,10 +15,13 @@ Lain = dict[str, set[str]]  # what -> the devices that hold any of it
 @contextlib.contextmanager
 def watching(backend: str, gan: Any) -> Iterator[Lain]:
     """During a call of `gan`, a backend's or a page's: where its losses come to lie, and then where
-    its weights and statistics are."""
+    its weights and statistics are. Nothing, for a backend that no driver speaks for."""
     from ..pages.drivers import DRIVERS
     from ..pages.training import PageGAN
 
+    if backend not in DRIVERS:
+        yield {}
+        return
     lain: Lain = {"losses": set(), "weights": set()}
     if isinstance(gan, PageGAN):
         driver = gan.driver

@@ -102,6 +102,9 @@ def test_places_are_called_as_devices_are(framework: str) -> None:
 
 
 def test_what_was_seen_nowhere_is_refused() -> None:
+    with places.watching("a backend without a driver", None) as lain:
+        pass
+    places.check(lain, "cpu")  # nobody can look
     places.check({"losses": {"cuda:1"}, "weights": {"cuda:1"}}, "cuda:1")
     for lain, words in (
         ({"losses": set(), "weights": {"cuda:0"}}, "losses .* not on nowhere"),
