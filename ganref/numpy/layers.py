@@ -148,10 +148,14 @@ class LeakyReLU(Layer):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         positive = x.real > 0
-        return np.where(positive, x, self.spec.slope * x), positive
+        return x * self._factor(positive, x), positive
 
     def backward(self, dy: Tensor, positive: Tensor) -> Tensor:
-        return np.where(positive, dy, self.spec.slope * dy)
+        return dy * self._factor(positive, dy)
+
+    def _factor(self, positive: Tensor, like: Tensor) -> Tensor:
+        # 1 or the slope, which is no greater; `np.where` takes five times as long.
+        return np.maximum(positive, like.real.dtype.type(self.spec.slope))
 
 
 class Tanh(Layer):
