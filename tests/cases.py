@@ -115,6 +115,27 @@ def conditional() -> dict[str, Recipe]:
     return by_name | {"concat-energy": energy}
 
 
+def grouped(recipe: Recipe, groups: int, **changes: Any) -> Recipe:
+    """The recipe with its batch cut, and other numbers of its batch normalisation."""
+    norm = dataclasses.replace(recipe.norm, groups=groups, **changes)
+    return recipe.replace(norm=norm, batch_size=max(recipe.batch_size, 2 * groups))
+
+
+def groups() -> dict[str, Recipe]:
+    """Batches cut in two and four: in statistics of either variance and order, in penalties between
+    them, in the repelling term with and without statistics, beside labels."""
+    dcgan32, ebgan = narrow("dcgan32"), with_loss(narrow("ebgan"), repelling=0.1)
+    # Wide enough that no sample is 0, whose code would have no direction.
+    points = ebgan.replace(data="gaussian", data_shape=(2,), latent_dim=2, width=16)
+    labelled = dcgan32.replace(conditional="projection", classes=3, spectral=True)
+    return {
+        "groups-labels": grouped(labelled, 2, unbiased=False, fake_first=True, G_in_update_D=True),
+        "groups-gp": grouped(dcgan32.replace(loss=WassersteinGP(r1=0.5)), 4),
+        "groups-repelling": grouped(ebgan, 2),
+        "groups-points": grouped(with_loss(points, r1=0.5, reduction="sum"), 4),
+    }
+
+
 def options() -> dict[str, Recipe]:
     """Every option that changes the arithmetic, on a narrow recipe that has a use for it."""
     toy, dcgan, dcgan32 = narrow("gaussian"), narrow("dcgan"), narrow("dcgan32")
@@ -165,6 +186,7 @@ def options() -> dict[str, Recipe]:
         "D-updates": toy.replace(D_updates=3, G_updates=2),
         "D-updates-fresh": narrow("mlp").replace(D_updates=2),
         "D-updates-conv": dcgan32.replace(D_updates=2, loss=LeastSquares()),
+        **groups(),
         **tabs,
         # The networks of weights that others have trained.
         **{name: r.replace(width=4, batch_size=4) for name, r in VARIANTS.items()},

@@ -42,8 +42,8 @@ ELSEWHERE: dict[str, Callable[[Recipe], Any]] = {
 READING = ("mixed", "strict", "resize", "crop")
 # Options that define what is computed: a resumed run has them from its config.
 DEFINING = (
-    "recipe", "tab", "seed", "loss", "lr", "lr_D", "lr_G", "channels", "conditional", *PLAIN,
-    *LOSS_OPTIONS, "dtype", *READING, "run_dir",
+    "recipe", "tab", "seed", "loss", "lr", "lr_D", "lr_G", "channels", "conditional", "groups",
+    *PLAIN, *LOSS_OPTIONS, "dtype", *READING, "run_dir",
 )  # fmt: skip
 
 
@@ -62,6 +62,8 @@ def recipe_options(p: argparse.ArgumentParser) -> None:
     g.add_argument("--seed", type=SEED, help="of every draw (default 0)")
     g = p.add_argument_group("numbers of the recipe")
     g.add_argument("--batch-size", type=number)
+    g.add_argument("--groups", type=number, help="that a batch is cut into where its examples are"
+                   " coupled: batch statistics, the repelling term (default 1)")  # fmt: skip
     g.add_argument("--lr", type=rate, help="both learning rates")
     g.add_argument("--lr-D", type=rate, dest="lr_D")
     g.add_argument("--lr-G", type=rate, dest="lr_G")
@@ -134,6 +136,8 @@ def build_recipe(args: dict[str, Any]) -> Recipe:
         rate = args.get(which, args.get("lr"))
         if rate is not None:
             changes[name] = dataclasses.replace(getattr(base, name), lr=rate)
+    if "groups" in args:
+        changes["norm"] = dataclasses.replace(base.norm, groups=args["groups"])
     for field, other in ELSEWHERE.items():
         if field in args and base.replace(**{field: other(base)}).networks == base.networks:
             option = field.replace("_", "-")

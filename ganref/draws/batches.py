@@ -45,15 +45,32 @@ class Batch:
     masks: dict[str, np.ndarray]
 
 
+def own_rows(array: np.ndarray, rank: int, workers: int, batches: int) -> np.ndarray:
+    """Of an array (k, batches * B, ...) the rows of each batch that are this worker's, the `rank`th
+    of as many equal parts in order: (k, batches * B / workers, ...)."""
+    k, rows, *rest = array.shape
+    parts = array.reshape(k, batches, workers, rows // batches // workers, *rest)
+    return parts[:, :, rank].reshape(k, rows // workers, *rest)
+
+
 class Source:
     """Every number that a run draws, for any range of steps."""
 
     def __init__(
-        self, recipe: Recipe, dataset: Examples, seed: int, dtype: str, held: bool = False
+        self,
+        recipe: Recipe,
+        dataset: Examples,
+        seed: int,
+        dtype: str,
+        held: bool = False,
+        rank: int = 0,
+        workers: int = 1,
     ) -> None:
-        """`held`: the data set lies where training happens, so that X is rows of it. Raises
-        UserError for data without labels where the recipe has classes."""
+        """`held`: the data set lies where training happens, so that X is rows of it. `rank`: which
+        of so many workers this is; it draws its rows of the `recipe`'s batches. Raises UserError
+        for data without labels where the recipe has classes."""
         self.recipe, self.dataset, self.held = recipe, dataset, held
+        self.rank, self.workers = rank, workers
         self.dtype = storage(dtype)
         self.steps_per_epoch = recipe.steps_per_epoch(len(dataset))
         streams = rng.LATENT, rng.LATENT_G, rng.DROPOUT, rng.SHUFFLE, rng.MIXTURE
@@ -90,14 +107,31 @@ class Source:
             latents = [with_labels(recipe, *own) for own in zip(latents, drawn, strict=True)]
             drawn.append(None)
             masks |= pass_masks(recipe, self._classes[self._rows(steps)], *drawn[:2])
-        return Batch(self.real(steps), latents[0], latents[1] if recipe.fresh_Z else None, masks)
+        Z = self._own(latents[0], recipe.D_updates)
+        # A normal number takes as many bits as it happens to: those of other rows come before ours.
+        Z_G = self._own_of_each(latents[1]) if recipe.fresh_Z else None
+        masks = {name: self._own_of_each(mask) for name, mask in masks.items()}
+        return Batch(self.real(steps), Z, Z_G, masks)
 
     def real(self, steps: range) -> np.ndarray:
         """The real examples (k, n B, *data) of these steps of n updates of D, or their rows
-        (k, n B). Every epoch goes through the data once in an order of its own; the rows that do
-        not fill a last step wait for another epoch."""
-        rows = self._rows(steps)
+        (k, n B); a worker's own. Every epoch goes through the data once in an order of its own; the
+        rows that do not fill a last step wait for another epoch."""
+        rows = self._own(self._rows(steps), self.recipe.D_updates)
         return rows if self.held else self.dataset.batch(rows, self.dtype)
+
+    def _own(self, array: np.ndarray, batches: int) -> np.ndarray:
+        if self.workers == 1:
+            return array
+        return own_rows(array, self.rank, self.workers, batches)
+
+    def _own_of_each(self, array: np.ndarray) -> np.ndarray:
+        """Of (k, passes, B, ...) each pass's own rows."""
+        if self.workers == 1:
+            return array
+        k, passes, batch, *rest = array.shape
+        flat = own_rows(array.reshape(k, -1, *rest), self.rank, self.workers, passes)
+        return flat.reshape(k, passes, batch // self.workers, *rest)
 
     def _rows(self, steps: range) -> np.ndarray:
         epoch, first = divmod(steps.start, self.steps_per_epoch)

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import __version__
 from ..output import strict_json
+from ..spec.groups import in_words
 from ..spec.schema import Recipe
 from .layouts import shape_last
 from .nets import Net
@@ -72,7 +73,7 @@ def _facts(origin: Origin) -> list[tuple[str, str]]:
         ("loss", recipe.loss.name),
         ("data", f"{origin.data} ({origin.identity or 'the checkpoint does not say which'})"),
         ("seed", f"{origin.seed:,}"),
-        ("steps", f"{origin.step:,} of batch {recipe.batch_size}"),
+        ("steps", f"{origin.step:,} of {in_words(recipe)}"),
         ("trained with", ", ".join(f"{n} {v}" for n, v in sorted(origin.versions.items()))
          or origin.backend),
     ]  # fmt: skip

@@ -18,6 +18,7 @@ import numpy as np
 from jax import lax
 
 from ganref.spec import layers as spec
+from ganref.spec.groups import group_size
 from ganref.spec.networks import Network as NetworkSpec
 
 from .framework import Gradients, Masks, Tensor, wide
@@ -104,12 +105,26 @@ class BatchNorm(Layer):
         if not (training and self.spec.batch_stats):
             centred = x - own["running_mean"]
             return self._normalise(own, centred, own["running_var"]).astype(given), own
+        groups = self.spec.groups
+        y, mean, var = self._batch(own, x) if groups == 1 else self._groups(own, x)
+        count = x.size // x.shape[-1] // groups
+        return y.astype(given), self._update_stats(own, mean, var, count) if update_stats else own
+
+    def _batch(self, own: Weights, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(y, the batch's mean, its biased variance)."""
         axes = tuple(range(x.ndim - 1))
         mean = x.mean(axes)
         centred = x - mean
         var = (centred * centred).mean(axes)
-        y = self._normalise(own, centred, var).astype(given)
-        return y, self._update_stats(own, mean, var, x.size // x.shape[-1]) if update_stats else own
+        return self._normalise(own, centred, var), mean, var
+
+    def _groups(self, own: Weights, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The same of each group, and the means of their statistics."""
+        n = self.spec.groups
+        group_size(len(x), n)
+        made = [self._batch(own, group) for group in jnp.split(x, n)]
+        y, means, variances = zip(*made, strict=True)
+        return jnp.concatenate(y), sum(means) / n, sum(variances) / n
 
     def _normalise(self, own: Weights, centred: Tensor, var: Tensor) -> Tensor:
         return centred * (own["weight"] * lax.rsqrt(var + self.spec.eps)) + own["bias"]

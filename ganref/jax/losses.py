@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from ganref.spec.formulas import Terms, pairs
+from ganref.spec.groups import group_size
 from ganref.spec.loss import Loss, Penalty
 from ganref.spec.losses import (
     BinaryCrossEntropy,
@@ -40,9 +41,13 @@ def bce(o: Tensor, label: float) -> Tensor:
     return softplus(o) if label == 0 else label * softplus(-o) + (1 - label) * softplus(o)
 
 
-def pulling_away(codes: Tensor) -> Tensor:
+def pulling_away(codes: Tensor, groups: int = 1) -> Tensor:
     """PT: the mean squared cosine between the codes (B, n) of different examples
-    (Zhao et al. 2016, section 2.4). Raises UserError for a batch of one."""
+    (Zhao et al. 2016, section 2.4); the mean over `groups` where the batch is cut. Raises UserError
+    for a batch of one."""
+    if groups > 1:
+        group_size(len(codes), groups)
+        return jnp.mean(jnp.stack([pulling_away(part) for part in jnp.split(codes, groups)]))
     unit = codes / jnp.linalg.norm(codes, axis=1, keepdims=True)
     cosines = unit @ unit.T
     squares = cosines * cosines
@@ -93,11 +98,12 @@ def loss_D(loss: Loss, real: Tensor, fake: Tensor) -> Tensor:
     return loss.scale_D * _reduce(loss, LOSSES[type(loss)].D(loss, real, fake))
 
 
-def loss_G(loss: Any, fake: Tensor, codes: Tensor | None = None) -> Tensor:
-    """L_G of D's outputs (B,) on generated examples, and of their codes (B, n) if it repels."""
+def loss_G(loss: Any, fake: Tensor, codes: Tensor | None = None, groups: int = 1) -> Tensor:
+    """L_G of D's outputs (B,) on generated examples, and of their codes (B, n) if it repels within
+    each of the groups."""
     value = _reduce(loss, LOSSES[type(loss)].G(loss, fake))
     if codes is not None and loss.needs_codes:
-        value = value + loss.repelling * pulling_away(codes)
+        value = value + loss.repelling * pulling_away(codes, groups)
     return value
 
 
@@ -172,7 +178,7 @@ def gradients_G(
 
     def loss(x: Tensor) -> tuple[Tensor, Any]:
         fake_Y, (codes, new) = net_D.apply(trained, stats, x, masks=masks)
-        return loss_G(recipe.loss, fake_Y, codes), (fake_Y, new)
+        return loss_G(recipe.loss, fake_Y, codes, recipe.norm.groups), (fake_Y, new)
 
     # A derivative to the samples alone: nothing here needs those to D's weights.
     value, d_fake_X = jax.value_and_grad(loss, has_aux=True)(fake_X)

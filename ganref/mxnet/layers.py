@@ -12,9 +12,10 @@ from typing import Any
 import numpy
 
 from ganref.spec import layers as spec
+from ganref.spec.groups import group_size
 from ganref.spec.networks import Network as NetworkSpec
 
-from .framework import Gradients, Masks, Tensor, autograd, gluon, mx, np, npx, to_array
+from .framework import Gradients, Masks, Tensor, autograd, detach, gluon, mx, np, npx, to_array
 
 
 class Layer(gluon.HybridBlock):
@@ -108,26 +109,37 @@ class BatchNorm(Layer):
         running_mean: Tensor,
         running_var: Tensor,
     ) -> Tensor:
-        """(y, mean, 1 / sqrt(var + eps))."""
+        """(y, mean, 1 / sqrt(var + eps)); with groups the last two have a row for each."""
         # MXNet would change the running statistics in the backward pass, in reverse order: a
         # momentum of 1 leaves them to `update_stats`.
         stats = {"use_global_stats": not self.spec.batch_stats, "momentum": 1.0}
         how = stats | {"eps": self.spec.eps, "fix_gamma": False, "output_mean_var": True}
-        return F.npx.batch_norm(x, weight, bias, running_mean, running_var, axis=1, **how)
+        own = weight, bias, running_mean, running_var
+        if self.spec.groups == 1:
+            return F.npx.batch_norm(x, *own, axis=1, **how)
+        parts = F.np.split(x, self.spec.groups)
+        made = [F.npx.batch_norm(part, *own, axis=1, **how) for part in parts]
+        y, mean, scale = zip(*made, strict=True)
+        return F.np.concatenate(y, 0), F.np.stack(mean), F.np.stack(scale)
 
     def update_stats(self, mean: Tensor, scale: Tensor, count: int) -> None:
-        """Take in the mean and 1 / sqrt(var + eps) of a batch with `count` values per channel."""
+        """Take in the mean and 1 / sqrt(var + eps) of a batch with `count` values per channel, or
+        those of each group (groups, features)."""
         keep, eps = self.spec.momentum, self.spec.eps
         var = npx.relu(1 / (scale * scale) - eps)  # rounding must not make it negative
         if self.spec.unbiased:
             var = var * (count / (count - 1))
+        if self.spec.groups > 1:
+            mean, var = mean.mean(0), var.mean(0)
         for name, value in (("running_mean", mean), ("running_var", var)):
             running = getattr(self, name).data()
             running[...] = keep * running + (1 - keep) * value
 
     def tangent(self, x: Tensor, y: Tensor, dx: Tensor) -> Tensor:
-        axes = (0, *range(2, x.ndim))
-        column = (1, -1, *(1,) * (x.ndim - 2))
+        axes = (-x.ndim, *range(2 - x.ndim, 0))
+        column = (-1, *(1,) * (x.ndim - 2))
+        if self.spec.groups > 1:  # an axis in front, that of the groups
+            x, dx = (a.reshape(self.spec.groups, -1, *a.shape[1:]) for a in (x, dx))
         weight = self.weight.data().reshape(column)
         if not self.spec.batch_stats:
             return dx * weight / np.sqrt(self.running_var.data().reshape(column) + self.spec.eps)
@@ -135,7 +147,8 @@ class BatchNorm(Layer):
         scale = 1 / np.sqrt((centred * centred).mean(axes, keepdims=True) + self.spec.eps)
         normed = centred * scale
         along = (normed * dx).mean(axes, keepdims=True)
-        return weight * scale * (dx - dx.mean(axes, keepdims=True) - normed * along)
+        change = dx - dx.mean(axes, keepdims=True) - normed * along
+        return (weight * scale * change).reshape(y.shape)
 
 
 class LeakyReLU(Layer):
@@ -152,7 +165,8 @@ class LeakyReLU(Layer):
         return x * (slope + (1 - slope) * F.npx.cast(x > 0, dtype=self.dtype))
 
     def tangent(self, x: Tensor, y: Tensor, dx: Tensor) -> Tensor:
-        return np.where(x > 0, dx, self.spec.slope * dx)
+        # MXNet crashes where the gradient of a comparison, none, goes back into a concatenation.
+        return np.where(detach(x) > 0, dx, self.spec.slope * dx)
 
 
 class Tanh(Layer):
@@ -307,8 +321,13 @@ class Network(gluon.HybridBlock):
     ) -> tuple[Tensor, Tensor | None]:
         """(output, codes) for x (B, *input): samples (B, *output), or outputs (B,); and an
         autoencoder's codes (B, n)."""
+        # A graph cuts its batch in inference too, where that means nothing.
+        if more := 0 if training else -len(x) % self.spec.groups:
+            x, masks = _longer(x, more), {n: _longer(m, more) for n, m in (masks or {}).items()}
+        group_size(len(x), self.spec.groups)
         with autograd.train_mode() if training else autograd.predict_mode():
             y, code, stats = super().__call__(x, *self._scaled(x, masks))
+        y = y[:-more] if more else y
         if training and update_stats:
             with autograd.pause():
                 self._update_stats(len(x), stats)
@@ -388,7 +407,8 @@ class Network(gluon.HybridBlock):
             if isinstance(layer, BatchNorm):
                 mean, scale = next(own), next(own)
                 if layer.spec.batch_stats:
-                    layer.update_stats(mean, scale, batch * math.prod(self.spec.shapes[i][1:]))
+                    size = batch // layer.spec.groups
+                    layer.update_stats(mean, scale, size * math.prod(self.spec.shapes[i][1:]))
             for u in self._powers(i):
                 getattr(layer, u).data()[...] = next(own)
 
@@ -415,6 +435,11 @@ def _kernel(
     sigma = F.np.sqrt(F.np.sum(moved * moved))
     # Gluon warns of a parameter that its block does not use: the v given was made of it.
     return weight / sigma, lambda y: (y, moved / sigma if u is None else moved / sigma + 0 * u)
+
+
+def _longer(x: Tensor, more: int) -> Tensor:
+    """x (B, ...) with so many rows of zeros below."""
+    return np.concatenate([x, np.zeros((more, *x.shape[1:]), x.dtype, ctx=x.ctx)])
 
 
 def _window(layer: spec.Conv, padding: int) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def gradient_G(
     samples.attach_grad()
     with autograd.record():
         fake_Y, codes = net_D(samples, update_stats=update_stats, masks=masks)
-        loss_G = losses.loss_G(recipe.loss, fake_Y, codes)
+        loss_G = losses.loss_G(recipe.loss, fake_Y, codes, recipe.norm.groups)
     # Asking for one gradient spares those to D's weights, which nobody would use.
     (d_fake_X,) = autograd.grad(loss_G, [samples])
     fake_X.backward(d_fake_X)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ganref.spec import layers as spec
+from ganref.spec.groups import group_size
 from ganref.spec.networks import Network as NetworkSpec
 
 from .framework import Gradients, Masks, Tensor, to_array
@@ -107,40 +108,42 @@ class BatchNorm(Layer):
     running_var: Tensor
 
     def forward(self, x: Tensor, training: bool, update_stats: bool) -> tuple[Tensor, Any]:
-        axes = (0, *range(2, x.ndim))
-        column = (-1, *(1,) * (x.ndim - 2))
+        # All but the channels, counted from the last: groups are an axis in front.
+        shape, axes, column = x.shape, (-x.ndim, *range(2 - x.ndim, 0)), (-1, *(1,) * (x.ndim - 2))
         batch = training and self.spec.batch_stats
         if batch:
-            mean = x.mean(axes)
-            centred = x - mean.reshape(column)
-            var = (centred * centred).mean(axes)
+            if self.spec.groups > 1:
+                x = x.reshape(self.spec.groups, group_size(len(x), self.spec.groups), *shape[1:])
+            mean = x.mean(axes, keepdims=True)
+            centred = x - mean
+            var = (centred * centred).mean(axes, keepdims=True)
             if update_stats:
-                self._update_stats(mean, var, x.size // len(mean))
+                self._update_stats(mean, var, x.size // mean.size)
         else:
-            centred = x - self.running_mean.reshape(column)
-            var = self.running_var
-        scale = (1 / np.sqrt(var + self.spec.eps)).reshape(column)
+            mean, var = self.running_mean.reshape(column), self.running_var.reshape(column)
+            centred = x - mean
+        scale = 1 / np.sqrt(var + self.spec.eps)
         normed = centred * scale
         y = normed * self.weight.reshape(column) + self.bias.reshape(column)
-        return y, (normed, scale, column, batch)
+        return y.reshape(shape), (normed, scale, axes, column, batch)
 
     def backward(self, dy: Tensor, cache: Any) -> Tensor:
-        normed, scale, column, batch = cache
+        normed, scale, axes, column, batch = cache
+        shape, dy = dy.shape, dy.reshape(normed.shape)
         if batch:  # the batch's mean and variance depend on x too
-            d_gamma, d_beta = (g.reshape(column) for g in self.gradients(dy, cache))
+            d_gamma, d_beta = (g.sum(axes, keepdims=True) for g in (dy * normed, dy))
             dy = dy - (d_beta + normed * d_gamma) / (dy.size // d_beta.size)
-        return dy * scale * self.weight.reshape(column)
+        return (dy * scale * self.weight.reshape(column)).reshape(shape)
 
     def gradients(self, dy: Tensor, cache: Any) -> list[Tensor]:
         axes = (0, *range(2, dy.ndim))
-        return [(dy * cache[0]).sum(axes), dy.sum(axes)]
+        return [(dy * cache[0].reshape(dy.shape)).sum(axes), dy.sum(axes)]
 
     def _update_stats(self, mean: Tensor, var: Tensor, count: int) -> None:
         keep = self.spec.momentum
-        if self.spec.unbiased:
-            var = var * (count / (count - 1))
-        self.running_mean[...] = keep * self.running_mean + (1 - keep) * mean
-        self.running_var[...] = keep * self.running_var + (1 - keep) * var
+        var = var * (count / (count - 1)) if self.spec.unbiased else var
+        for running, own in ((self.running_mean, mean), (self.running_var, var)):
+            running[...] = keep * running + (1 - keep) * own.reshape(-1, len(running)).mean(0)
 
 
 class LeakyReLU(Layer):
@@ -303,8 +306,7 @@ class Network:
             elif isinstance(layer, Concat):
                 x, cache = layer.forward(x, own[f"{self.spec.name}.{i}"])
             elif isinstance(layer, Projection):
-                label = own[f"{self.spec.name}.{i}"]
-                x, cache = layer.forward(x, label, training and update_stats)
+                x, cache = layer.forward(x, own[f"{self.spec.name}.{i}"], training and update_stats)
             else:
                 x, cache = layer.forward(x)
             tape.append((cache, x if i == self.spec.code else None))

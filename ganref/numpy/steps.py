@@ -53,8 +53,9 @@ def gradient_G(
     """(loss_G, D_G_z, gradients to G's weights) for samples and the tape that led to them."""
     fake_Y, tape_D = net_D.record(fake_X, update_stats=update_stats, masks=masks)
     codes = net_D.codes(tape_D)
-    loss_G = losses.loss_G(recipe.loss, fake_Y, codes)
-    d_fake_Y, d_codes = losses.grad_G(recipe.loss, fake_Y), losses.grad_codes(recipe.loss, codes)
+    loss, groups = recipe.loss, recipe.norm.groups
+    loss_G = losses.loss_G(loss, fake_Y, codes, groups)
+    d_fake_Y, d_codes = losses.grad_G(loss, fake_Y), losses.grad_codes(loss, codes, groups)
     d_fake_X, _ = net_D.backward(d_fake_Y, tape_D, d_codes, weights=False)
     _, grads = net_G.backward(d_fake_X, tape_G, inputs=False)
     return detach(loss_G), losses.mean_score(recipe.loss, fake_Y), grads

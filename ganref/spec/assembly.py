@@ -19,7 +19,8 @@ SAME = (1, 2)  # "same" for kernel 5, stride 2 and even sizes, in TensorFlow's s
 def norm(recipe: Recipe, features: int) -> BatchNorm:
     """A batch normalisation with the recipe's numbers."""
     own = recipe.norm
-    return BatchNorm(features, own.eps, own.momentum, own.unbiased, own.batch_stats)
+    numbers = own.eps, own.momentum, own.unbiased, own.batch_stats
+    return BatchNorm(features, *numbers, own.groups if own.batch_stats else 1)
 
 
 def pair(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .errors import UserError
+from .groups import group_size
 
 if TYPE_CHECKING:
     from .losses import Loss
@@ -51,9 +52,13 @@ def bce(o: np.ndarray, label: float) -> np.ndarray:
     return softplus(o) if label == 0 else label * softplus(-o) + (1 - label) * softplus(o)
 
 
-def pulling_away(codes: np.ndarray) -> np.ndarray:
+def pulling_away(codes: np.ndarray, groups: int = 1) -> np.ndarray:
     """PT: the mean squared cosine between the codes (B, n) of different examples
-    (Zhao et al. 2016, section 2.4). Raises UserError for a batch of one."""
+    (Zhao et al. 2016, section 2.4); the mean over `groups` where the batch is cut. Raises UserError
+    for a batch of one."""
+    if groups > 1:
+        group_size(len(codes), groups)
+        return np.mean([pulling_away(group) for group in np.split(codes, groups)])
     count = pairs(len(codes))
     unit = codes / np.sqrt((codes * codes).sum(1, keepdims=True))
     cosines = unit @ unit.T
@@ -64,12 +69,15 @@ def pairs(batch: int) -> int:
     """How many ordered pairs of different examples `pulling_away` averages over. Raises UserError
     if there are none."""
     if batch < 2:
-        raise UserError("the repelling term compares examples; it needs a batch of at least 2")
+        raise UserError("the repelling term compares examples; it needs at least 2 in a group")
     return batch * (batch - 1)
 
 
-def grad_pulling_away(codes: np.ndarray) -> np.ndarray:
+def grad_pulling_away(codes: np.ndarray, groups: int = 1) -> np.ndarray:
     """The derivative of `pulling_away` with respect to the codes."""
+    if groups > 1:
+        parts = [grad_pulling_away(group) for group in np.split(codes, groups)]
+        return np.concatenate(parts) / groups
     norm = np.sqrt((codes * codes).sum(1, keepdims=True))
     unit = codes / norm
     cosines = unit @ unit.T
@@ -103,11 +111,14 @@ def loss_D(loss: Loss, real: np.ndarray, fake: np.ndarray) -> np.ndarray:
     return loss.scale_D * _reduce(loss, loss.terms_D(real, fake))
 
 
-def loss_G(loss: Any, fake: np.ndarray, codes: np.ndarray | None = None) -> np.ndarray:
-    """L_G of D's outputs (B,) on generated examples, and of their codes (B, n) if it repels."""
+def loss_G(
+    loss: Any, fake: np.ndarray, codes: np.ndarray | None = None, groups: int = 1
+) -> np.ndarray:
+    """L_G of D's outputs (B,) on generated examples, and of their codes (B, n) if it repels within
+    each of the groups."""
     value = _reduce(loss, loss.terms_G(fake))
     if codes is not None and loss.needs_codes:
-        value = value + loss.repelling * pulling_away(codes)
+        value = value + loss.repelling * pulling_away(codes, groups)
     return value
 
 
@@ -123,11 +134,11 @@ def grad_G(loss: Loss, fake: np.ndarray) -> np.ndarray:
     return loss.weight(len(fake)) * loss.slopes_G(fake)
 
 
-def grad_codes(loss: Any, codes: np.ndarray | None) -> np.ndarray | None:
+def grad_codes(loss: Any, codes: np.ndarray | None, groups: int = 1) -> np.ndarray | None:
     """The derivative of `loss_G` with respect to the codes; None if it has no term of them."""
     if codes is None or not loss.needs_codes:
         return None
-    return loss.repelling * grad_pulling_away(codes)
+    return loss.repelling * grad_pulling_away(codes, groups)
 
 
 def _reduce(loss: Loss, terms: np.ndarray) -> np.ndarray:

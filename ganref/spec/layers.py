@@ -164,7 +164,8 @@ class BatchNorm(Layer):
     `momentum` is the share of the old statistics kept: r <- momentum r + (1 - momentum) b.
     `unbiased` says which batch variance enters the running one (the normalisation itself always
     uses the biased one). `batch_stats=False` is inference mode during training: the input is
-    normalised by the running statistics and these never change (d2l's TensorFlow tab).
+    normalised by the running statistics and these never change (d2l's TensorFlow tab). `groups`
+    cut the batch, in order, into batches of their own (`groups` has the formulas).
     """
 
     features: int
@@ -172,11 +173,13 @@ class BatchNorm(Layer):
     momentum: float = 0.9
     unbiased: bool = True
     batch_stats: bool = True
+    groups: int = field(default=1, repr=False)
 
     def __post_init__(self) -> None:
         self._require(self.features > 0, "features must be at least 1")
         self._require(self.eps > 0, "eps must be positive")
         self._require(0 <= self.momentum < 1, "momentum must be in [0, 1)")
+        self._require(self.groups > 0, "groups must be at least 1")
 
     def params(self) -> tuple[Param, ...]:
         shape = (self.features,)

@@ -107,6 +107,10 @@ class Loss:
         """What an example of so many counts in the reduction R."""
         return 1.0 if self.reduction == "sum" else 1 / batch
 
+    def share(self, workers: int) -> Loss:
+        """What one of so many workers minimises on its part of a batch: see `groups`."""
+        return self
+
     def per_example(self, value: Any, batch: int) -> Any:
         """A loss of a batch, as the mean over its examples."""
         return value * (1 / batch) if self.reduction == "sum" else value

@@ -19,6 +19,7 @@ by clipping its weights); Gulrajani et al. 2017 (by the penalty `gp`).
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -86,7 +87,8 @@ class BinaryCrossEntropy(Loss):
 @dataclass(frozen=True)
 class Margin(Loss):
     """terms_D = C(x) + max(0, margin - C(G(z))), terms_G = C(G(z)), and to L_G comes
-    repelling * PT(codes) (Zhao, Mathieu and LeCun 2016, equations 1 and 2, section 2.4)."""
+    repelling * PT(codes) (Zhao, Mathieu and LeCun 2016, equations 1 and 2, section 2.4), or the
+    mean of PT over the groups that a batch is cut into."""
 
     margin: float = 1.0
     repelling: float = 0.0
@@ -119,6 +121,11 @@ class Margin(Loss):
     @property
     def needs_codes(self) -> bool:
         return self.repelling > 0
+
+    def share(self, workers: int) -> Loss:
+        if self.reduction == "mean":
+            return self
+        return dataclasses.replace(self, repelling=self.repelling / workers)
 
 
 @dataclass(frozen=True)

@@ -104,9 +104,17 @@ class Network:
     def couples_examples(self) -> bool:
         """Whether in training an example's output depends on the rest of its batch, or on which
         pass it is in."""
-        return self.spectral or any(
-            isinstance(layer, BatchNorm) and layer.batch_stats for layer in self.layers
-        )
+        return self.spectral or self.normalises
+
+    @cached_property
+    def normalises(self) -> bool:
+        """Whether any layer is normalised by its batch in training."""
+        return any(isinstance(layer, BatchNorm) and layer.batch_stats for layer in self.layers)
+
+    @cached_property
+    def groups(self) -> int:
+        """How many groups a batch is cut into by the layers that are normalised by it."""
+        return max((getattr(layer, "groups", 1) for layer in self.layers), default=1)
 
     @cached_property
     def spectral(self) -> bool:
@@ -114,8 +122,9 @@ class Network:
         return any(getattr(layer, "spectral", False) for layer in self.layers)
 
     def check_batch(self, batch_size: int) -> None:
-        """Refuse a batch whose variance some batch normalisation could not take: one value per
-        channel, where PyTorch raises and the others return beta. Raises UserError."""
+        """Refuse a batch, or a group where it is cut, whose variance some batch normalisation
+        could not take: one value per channel, where PyTorch raises and the others return beta.
+        Raises UserError."""
         for index, layer in enumerate(self.layers):
             values = batch_size * math.prod(self.shapes[index][1:])
             if isinstance(layer, BatchNorm) and layer.batch_stats and values < 2:

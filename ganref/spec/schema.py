@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from .errors import UserError
+from .groups import group_size, in_words
 from .labels import check_conditional
 from .layers import Shape
 from .losses import BinaryCrossEntropy, Loss
@@ -55,9 +56,9 @@ class Init:
 
 @dataclass(frozen=True)
 class Norm:
-    """The numbers of all batch normalisations of a recipe (`layers.BatchNorm` explains them), and
-    when the running statistics change: `G_in_update_D` if G's also change when its samples are
-    drawn for D, `fake_first` if D's take the fake batch in before the real one."""
+    """The numbers of all batch normalisations of a recipe (`layers.BatchNorm` explains them); when
+    the running statistics change: `G_in_update_D` if G's also when its samples are drawn for D,
+    `fake_first` if D's take the fake batch in before the real one; and a batch's `groups`."""
 
     eps: float = 1e-5
     momentum: float = 0.9
@@ -65,6 +66,7 @@ class Norm:
     batch_stats: bool = True
     G_in_update_D: bool = False
     fake_first: bool = False
+    groups: int = 1
 
 
 @dataclass(frozen=True)
@@ -122,11 +124,12 @@ class Recipe:
             raise UserError(
                 f"the loss {self.loss.name} goes with {wanted}, not with one of {self.head}"
             )
-        if self.loss.needs_codes and self.batch_size < 2:
-            raise UserError("the repelling term compares examples; use a batch of at least 2")
+        size = group_size(self.batch_size, self.norm.groups)
+        if self.loss.needs_codes and size < 2:
+            raise UserError("the repelling term compares examples; use groups of at least 2")
         check_conditional(self.conditional, self.classes, self.head == "energy")
         for network in (self.generator, self.discriminator):
-            network.check_batch(self.batch_size)
+            network.check_batch(size)
         if self.generator.output_shape != self.discriminator.input_shape:
             raise UserError("the generator's samples are not what the discriminator takes")
 
@@ -229,17 +232,15 @@ class Recipe:
     def summary(self) -> str:
         """What a person wants to know before training."""
         z = "N(0, 1)" if self.latent == "normal" else "U(-1, 1)"
-        counts = {"D": self.D_updates, "G": self.G_updates}
-        more = {name: n for name, n in counts.items() if n > 1}
-        updates = "".join(f", {n} updates of {name} per step" for name, n in more.items())
+        counts = ("D", self.D_updates), ("G", self.G_updates)
+        updates = "".join(f", {n} updates of {name} per step" for name, n in counts if n > 1)
         fresh = ", a fresh one for G" if self.fresh_Z else ""
         fresh += f" and {self.classes} classes ({self.conditional})" if self.classes else ""
-        loss = [self.loss.name]
-        loss += [f"{f.name}={getattr(self.loss, f.name)}" for f in dataclasses.fields(self.loss)]
+        loss = [self.loss.name, *(f"{n}={v}" for n, v in dataclasses.asdict(self.loss).items())]
         lines = [
             f"{self.name} ({self.source}), {self.tab} semantics",
             f"data {self.data} {'×'.join(map(str, self.data_shape))}, latent {self.latent_dim}"
-            f" from {z}{fresh}, batch {self.batch_size}, {self.epochs_on(self.data)} epochs",
+            f" from {z}{fresh}, {in_words(self)}, {self.epochs_on(self.data)} epochs",
             f"loss  {', '.join(loss)}{updates}",
             f"D     {self.adam_D}{', spectral normalisation' if self.spectral else ''}",
             f"G     {self.adam_G}",

@@ -13,7 +13,7 @@ from .schema import Recipe
 
 # Fields that recipes and losses were once written without: then they were what they are unless
 # somebody says otherwise.
-LATER = {"D_updates", "spectral", "power", "r2", "gp", "clip", "conditional", "classes"}
+LATER = {"D_updates", "spectral", "power", "r2", "gp", "clip", "conditional", "classes", "groups"}
 # Of these, what is written only where it says something: other recipes are the text they were.
 SELDOM = ("conditional", "classes")
 # Until kinds had fields of their own, every loss was written with those of all of them.
@@ -25,6 +25,8 @@ def to_dict(recipe: Recipe) -> dict[str, Any]:
     data = dataclasses.asdict(recipe)
     if not recipe.conditional:
         data = {name: value for name, value in data.items() if name not in SELDOM}
+    if recipe.norm.groups == 1:
+        data["norm"] = {name: value for name, value in data["norm"].items() if name != "groups"}
     return data | {"loss": {"kind": recipe.loss.name} | data["loss"]}
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganref.spec import layers as spec
+from ganref.spec.groups import group_size
 from ganref.spec.networks import Network as NetworkSpec
 
 from .framework import Gradients, Masks, Tensor
@@ -101,14 +102,27 @@ class BatchNorm(Layer):
         given, x = x.dtype, tf.cast(x, self.dtype)  # 8 bits are too few for a variance
         if not (training and self.spec.batch_stats):
             return tf.cast(self._normalise(x - self.running_mean, self.running_var), given)
+        groups = self.spec.groups
+        y, mean, var = self._batch(x) if groups == 1 else self._groups(x)
+        if update_stats:
+            self._update_stats(mean, var, int(np.prod(x.shape[:-1])) // groups)
+        return tf.cast(y, given)
+
+    def _batch(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(y, the batch's mean, its biased variance)."""
         axes = list(range(x.shape.rank - 1))
         mean = tf.reduce_mean(x, axes)
         # tf.nn.moments holds the mean constant here, which makes second derivatives (R1) wrong.
         centred = x - mean
         var = tf.reduce_mean(tf.square(centred), axes)
-        if update_stats:
-            self._update_stats(mean, var, int(np.prod(x.shape[:-1])))
-        return tf.cast(self._normalise(centred, var), given)
+        return self._normalise(centred, var), mean, var
+
+    def _groups(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The same of each group, and the means of their statistics."""
+        n = self.spec.groups
+        group_size(x.shape[0], n)
+        y, means, variances = zip(*(self._batch(group) for group in tf.split(x, n)), strict=True)
+        return tf.concat(y, 0), tf.add_n(means) / n, tf.add_n(variances) / n
 
     def _normalise(self, centred: Tensor, var: Tensor) -> Tensor:
         return centred * (self.weight * tf.math.rsqrt(var + self.spec.eps)) + self.bias

@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from ganref.spec.formulas import Terms, pairs
+from ganref.spec.groups import group_size
 from ganref.spec.loss import Loss
 from ganref.spec.losses import (
     BinaryCrossEntropy,
@@ -35,9 +36,13 @@ def bce(o: Tensor, label: float) -> Tensor:
     return softplus(o) if label == 0 else label * softplus(-o) + (1 - label) * softplus(o)
 
 
-def pulling_away(codes: Tensor) -> Tensor:
+def pulling_away(codes: Tensor, groups: int = 1) -> Tensor:
     """PT: the mean squared cosine between the codes (B, n) of different examples
-    (Zhao et al. 2016, section 2.4). Raises UserError for a batch of one."""
+    (Zhao et al. 2016, section 2.4); the mean over `groups` where the batch is cut. Raises UserError
+    for a batch of one."""
+    if groups > 1:
+        group_size(codes.shape[0], groups)
+        return tf.reduce_mean([pulling_away(part) for part in tf.split(codes, groups)])
     batch = codes.shape[0]
     unit = codes / tf.norm(codes, axis=1, keepdims=True)
     cosines = tf.matmul(unit, unit, transpose_b=True)
@@ -89,11 +94,12 @@ def loss_D(loss: Loss, real: Tensor, fake: Tensor) -> Tensor:
     return loss.scale_D * _reduce(loss, LOSSES[type(loss)].D(loss, real, fake))
 
 
-def loss_G(loss: Any, fake: Tensor, codes: Tensor | None = None) -> Tensor:
-    """L_G of D's outputs (B,) on generated examples, and of their codes (B, n) if it repels."""
+def loss_G(loss: Any, fake: Tensor, codes: Tensor | None = None, groups: int = 1) -> Tensor:
+    """L_G of D's outputs (B,) on generated examples, and of their codes (B, n) if it repels within
+    each of the groups."""
     value = _reduce(loss, LOSSES[type(loss)].G(loss, fake))
     if codes is not None and loss.needs_codes:
-        value = value + loss.repelling * pulling_away(codes)
+        value = value + loss.repelling * pulling_away(codes, groups)
     return value
 
 

@@ -71,7 +71,7 @@ def gradient_G(
     with tf.GradientTape(watch_accessed_variables=False) as tape_D:
         tape_D.watch(fake_X)
         fake_Y, codes = net_D(fake_X, update_stats=update_stats, masks=masks)
-        loss_G = losses.loss_G(recipe.loss, fake_Y, codes)
+        loss_G = losses.loss_G(recipe.loss, fake_Y, codes, recipe.norm.groups)
     d_fake_X = tape_D.gradient(loss_G, fake_X)
     grads = tape_G.gradient(fake_X, list(net_G.trained.values()), output_gradients=d_fake_X)
     return detach(loss_G), losses.mean_score(recipe.loss, fake_Y), grads

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ganref.spec import layers as spec
+from ganref.spec.groups import group_size
 from ganref.spec.networks import Network as NetworkSpec
 
 from .framework import Gradients, Masks, Tensor, to_array
@@ -99,6 +100,8 @@ class BatchNorm(Layer):
     def forward(self, x: Tensor, training: bool, update_stats: bool) -> Tensor:
         if not (training and self.spec.batch_stats):
             return self._normalise(x, self.running_mean, self.running_var, False, 0.0)
+        if self.spec.groups > 1:
+            return self._groups(x, update_stats)
         if not update_stats:
             return self._normalise(x, None, None, True, 0.0)
         if self.spec.unbiased:
@@ -109,6 +112,18 @@ class BatchNorm(Layer):
         y = self._normalise(x, mean, var, True, 1.0)
         count = x.numel() // len(mean)
         self._update_stats(mean, var * ((count - 1) / count))
+        return y
+
+    def _groups(self, x: Tensor, update_stats: bool) -> Tensor:
+        """Each group by itself; the running statistics take in the means of theirs."""
+        size = group_size(len(x), self.spec.groups)
+        mean, var = (r.new_zeros(len(x) // size, len(r)) for r in (self.running_mean,) * 2)
+        groups = zip(x.split(size), mean, var, strict=True)
+        y = torch.cat([self._normalise(*group, True, 1.0) for group in groups])
+        if update_stats:
+            count = x[:size].numel() // mean.shape[1]
+            share = 1.0 if self.spec.unbiased else (count - 1) / count
+            self._update_stats(mean.mean(0), share * var.mean(0))
         return y
 
     def _normalise(

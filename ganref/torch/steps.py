@@ -66,7 +66,7 @@ def gradient_G(
 ) -> tuple[Any, Any, Gradients]:
     """(loss_G, D_G_z, gradients to G's weights) for samples and the tape that led to them."""
     fake_Y, codes = net_D(fake_X, update_stats=update_stats, masks=masks)
-    loss_G = losses.loss_G(recipe.loss, fake_Y, codes)
+    loss_G = losses.loss_G(recipe.loss, fake_Y, codes, recipe.norm.groups)
     # Naming G's weights spares the gradients to D's, which nobody would use.
     grads = torch.autograd.grad(loss_G, list(net_G.trained.values()))
     return detach(loss_G), losses.mean_score(recipe.loss, fake_Y), grads

@@ -5,6 +5,8 @@ float32 losses 2e-6 and gradients 2e-5, for one step.
 """
 
 import sys
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +14,15 @@ from cases import NARROW, difference, draws, narrow, one_step, options, trace_di
 
 import ganref
 from ganref.labs import fresh_state
+from ganref.parity import lockstep
 from ganref.parity.differences import relative_difference
+from ganref.parity.tolerances import tolerance
 from ganref.spec import Recipe, UserError
+from ganref.spec.steps import Trace
 
 CASES = {name: narrow(name) for name in NARROW} | options()
-
+# All tests of a case in turn, so that what a framework compiles for one serves the others.
+of_every_case = pytest.mark.parametrize("name", CASES, scope="module")
 
 # How far float32 drifts from float64 is a matter of the seed: where a gradient of D's biases
 # cancels between real and fake, Adam's first step magnifies what is left. Over 40 seeds the toy's
@@ -25,10 +31,20 @@ CASES = {name: narrow(name) for name in NARROW} | options()
 SEEDS = range(41)
 
 
-def _pair(framework: str, recipe: Recipe, dtype: str = "float64", seed: int = 0):
-    weights = ganref.initial_weights(recipe, seed)
-    oracle = ganref.load_backend("numpy").create(recipe, weights, dtype=dtype)
-    return oracle, ganref.load_backend(framework).create(recipe, weights, dtype=dtype)
+@lru_cache(maxsize=16)
+def _made(backend: str, recipe: Recipe, dtype: str, compile: str) -> Any:
+    weights = ganref.initial_weights(recipe)
+    return ganref.load_backend(backend).create(recipe, weights, "cpu", dtype, compile)
+
+
+def _started(backend: str, recipe: Recipe, dtype: str = "float64", compile: str = "auto") -> Any:
+    gan = _made(backend, recipe, dtype, compile)
+    gan.load_state(fresh_state(recipe, 0))
+    return gan
+
+
+def _pair(framework: str, recipe: Recipe, dtype: str = "float64") -> tuple[Any, Any]:
+    return _started("numpy", recipe, dtype), _started(framework, recipe, dtype)
 
 
 def _assert_same(found: dict, expected: dict, tolerance: float, floor: float = 0.0) -> None:
@@ -40,7 +56,7 @@ def _assert_same(found: dict, expected: dict, tolerance: float, floor: float = 0
         assert found[name].dtype == array.dtype, name
 
 
-@pytest.mark.parametrize("name", CASES)
+@of_every_case
 def test_gradients(framework: str, name: str) -> None:
     recipe = CASES[name]
     oracle, gan = _pair(framework, recipe)
@@ -57,7 +73,7 @@ def test_gradients(framework: str, name: str) -> None:
     _assert_same(gan.state(), before, 0)
 
 
-@pytest.mark.parametrize("name", CASES)
+@of_every_case
 def test_one_step(framework: str, name: str) -> None:
     recipe = CASES[name]
     oracle, gan = _pair(framework, recipe)
@@ -76,7 +92,7 @@ def test_one_step(framework: str, name: str) -> None:
         assert ours[f"{net}.step"] == after[f"{net}.step"]
 
 
-@pytest.mark.parametrize("name", CASES)
+@of_every_case
 def test_a_few_steps(framework: str, name: str) -> None:
     """Three steps reach the moments, the averages and the statistics of every update."""
     recipe = CASES[name]
@@ -88,11 +104,10 @@ def test_a_few_steps(framework: str, name: str) -> None:
     assert set(gan.state()) == set(oracle.state())
 
 
-@pytest.mark.parametrize("name", CASES)
+@of_every_case
 def test_the_readable_updates_are_the_steps(framework: str, name: str) -> None:
     recipe = CASES[name]
-    _, fast = _pair(framework, recipe)
-    _, plain = _pair(framework, recipe)
+    fast, plain = (_started(framework, recipe, compile=how) for how in ("auto", "off"))
     (X, Z), more = draws(recipe, 2)
     trace = fast.train_trace(X, Z, **more)
     made: dict[str, list[float]] = {"loss_D": [], "loss_G": []}
@@ -116,6 +131,28 @@ def test_the_readable_updates_are_the_steps(framework: str, name: str) -> None:
             assert found[n] == array
         elif "running" in n:  # see test_one_step
             assert np.abs(found[n] - array).max() <= 1e-9 * largest, n
+
+
+@of_every_case
+def test_the_fast_step_is_the_plain_step(framework: str, name: str) -> None:
+    """Within the tolerances of `compare`, in float64, where nothing hides behind rounding."""
+    recipe, steps = CASES[name], 3
+    (X, Z), more = draws(recipe, steps)
+    gans = [_started(framework, recipe, compile=how) for how in ("auto", "off")]
+    fast, plain = (gan.train_trace(X, Z, **more) for gan in gans)
+    for step in range(steps):
+        allowed = tolerance(recipe, "float64", False, step + 1, "losses")
+        now = (Trace(*(column[step : step + 1] for column in made)) for made in (fast, plain))
+        apart = trace_differences(recipe, *now)
+        assert apart["loss_D"] <= allowed and apart["loss_G"] <= allowed
+    found, state = (gan.state() for gan in gans)
+    apart = lockstep.differences(found, state)
+    for entry, array in state.items():
+        if entry.endswith(".step"):
+            assert found[entry] == array
+        else:
+            allowed = tolerance(recipe, "float64", False, steps, lockstep.kind_of(entry))
+            assert apart[entry] <= allowed, entry
 
 
 @pytest.mark.parametrize("name", ["gaussian", "mlp", "dcgan32", "dcgan", "ebgan"])
@@ -189,8 +226,7 @@ def test_125_steps_of_the_toy(framework: str, dtype: str, tolerance: float) -> N
 
 def _median_difference(framework: str, recipe: Recipe, dtype: str, steps: int) -> float:
     """Of the losses of so many steps, relative to each, over the seeds."""
-    oracle, _ = _pair(framework, recipe)
-    _, gan = _pair(framework, recipe, dtype)
+    oracle, gan = _started("numpy", recipe), _started(framework, recipe, dtype)
     worst = []
     for seed in SEEDS:
         for one in (oracle, gan):

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from ganref.spec import layers as spec
 from ganref.spec.formulas import pairs
+from ganref.spec.groups import group_size
 from ganref.spec.loss import Loss, Penalty
 from ganref.spec.networks import Network as NetworkSpec
 from ganref.spec.optimiser import Adam
@@ -208,8 +209,13 @@ def gradient_penalty(
     return value, [tangent(grad) * (2 * factor) for grad in grads]
 
 
-def pulling_away(codes: Symbol, batch: int) -> tuple[Symbol, Symbol]:
+def pulling_away(codes: Symbol, batch: int, groups: int = 1) -> tuple[Symbol, Symbol]:
     """`ganref.spec.formulas.pulling_away` (1,) and its derivative, of codes (B, n)."""
+    if groups > 1:
+        size = group_size(batch, groups)
+        cuts = [S.slice_axis(codes, axis=0, begin=i, end=i + size) for i in range(0, batch, size)]
+        values, grads = zip(*(pulling_away(part, size) for part in cuts), strict=True)
+        return S.add_n(*values) / groups, S.concat(*grads, dim=0) / groups
     norm = S.sqrt(S.sum(S.square(codes), axis=1, keepdims=True))
     unit = S.broadcast_div(codes, norm)
     cosines = S.dot(unit, unit, transpose_b=True)

@@ -25,10 +25,11 @@ from .dual import S, Symbol
 
 STATIC = {"static_alloc": True, "static_shape": True}
 # A call is cut into graphs of so many steps, each made when it is first needed. Into which one a
-# step falls changes no bit of it: the operators are the same, on arrays of the same shapes.
-UNROLLED = (25, 5, 1)
-# Per step: above the first, launching operators is not what takes the time; below the second, a
-# second thread waits longer for the first than they compute.
+# step falls changes no bit of it: the operators are the same, on arrays of the same shapes. MXNet
+# plans a graph in a time that grows with the square of its operators: two minutes for 24,000.
+UNROLLED = (25, 12, 5, 2, 1)
+MOST_OPERATORS = 4_000
+# Per step: above the first, launching is not what takes the time; below the second, threads wait.
 MOST_FLOPS, ONE_THREAD_FLOPS = 2e8, 1e7
 
 
@@ -51,13 +52,13 @@ class UnrolledSteps:
         self.recipe, self.dtype = recipe, trainer_D.network.dtype
         self.trainer_D, self.trainer_G = trainer_D, trainer_G
         trainers = (trainer_D, trainer_G)
-        lists = [own for t in trainers for own in (t.network.trained.values(), t.m, t.v, t.average)]
-        self.tensors = [tensor for own in lists for tensor in own]
+        owned = ((t.network.trained.values(), t.m, t.v, t.average) for t in trainers)
+        self.tensors = [tensor for lists in owned for own in lists for tensor in own]
         self.graphs: dict[tuple[int, int], Any] = {}
+        self.operators = 0  # in one step
         whole = S.var("state", dtype=self.dtype)
         parts = [S.var(f"tensor_{i}", dtype=self.dtype) for i in range(len(self.tensors))]
-        flat = [S.reshape(part, shape=(-1,)) for part in parts]
-        self.pack = _compile([symbols.joined(flat)], parts)
+        self.pack = _compile([symbols.joined([S.reshape(p, shape=(-1,)) for p in parts])], parts)
         self.unpack = _compile(symbols.cut(whole, [t.shape for t in self.tensors]), [whole])
 
     def __call__(
@@ -80,10 +81,10 @@ class UnrolledSteps:
         inputs |= {name: mask * scale.get(name, 1) for name, mask in masks.items()}
         inputs["adam"] = np.array(self._coefficients(k), dtype=X.dtype, ctx=X.ctx)
         is_real = np.array(numpy.repeat([1, 0], batch)[:, None], dtype=X.dtype, ctx=X.ctx)
-        state = self.pack(*self.tensors).copy()
+        state, most = self.pack(*self.tensors).copy(), self._most_steps(batch, list(inputs))
         outputs, start = [], 0
         while start < k:
-            size = next(n for n in UNROLLED if n <= k - start)
+            size = next(n for n in UNROLLED if n <= min(k - start, most))
             graph = self._graph(size, batch, list(inputs))
             part = [array[start : start + size] for array in inputs.values()]
             # What a graph returns is its own memory, which its next call overwrites.
@@ -97,13 +98,22 @@ class UnrolledSteps:
         on_D, on_G, more = (np.concatenate(parts) for parts in zip(*outputs, strict=True))
         return _trace(self.recipe.loss, on_D[:, :batch], on_D[:, batch:], on_G, more)
 
+    def _most_steps(self, batch: int, names: list[str]) -> int:
+        """How many steps a graph may have."""
+        if not self.operators:
+            one = unroll(self.recipe, 1, batch, self._vars(names))
+            self.operators = len(S.Group(one).get_internals().list_outputs())
+        return max(1, MOST_OPERATORS // self.operators)
+
     def _graph(self, size: int, batch: int, names: list[str]) -> Any:
         if (size, batch) not in self.graphs:
-            names = ["state", "is_real", *names]
-            inputs = {name: S.var(name, dtype=self.dtype) for name in names}
+            inputs = self._vars(names)
             outputs = unroll(self.recipe, size, batch, inputs)
             self.graphs[size, batch] = _compile(outputs, list(inputs.values()))
         return self.graphs[size, batch]
+
+    def _vars(self, names: list[str]) -> dict[str, Symbol]:
+        return {n: S.var(n, dtype=self.dtype) for n in ("state", "is_real", *names)}
 
     def _coefficients(self, k: int) -> list[list[float]]:
         """For each step a and b of each update, which is p - m / (sqrt(v) * a + b)."""
@@ -211,7 +221,7 @@ def _update_G(
     seen = symbols.forward(D, by_G.y, weights_D, batch, masks)
     repelled, d_codes = None, None
     if loss.needs_codes:
-        terms = symbols.pulling_away(seen.codes, batch)
+        terms = symbols.pulling_away(seen.codes, batch, recipe.norm.groups)
         repelled, d_codes = (loss.repelling * term for term in terms)
     d_fake_X, _ = symbols.backward(D, symbols.grad_G(loss, seen.y, batch), seen, d_codes)
     _, grads = symbols.backward(G, d_fake_X, by_G)
