@@ -35,7 +35,9 @@ def parser() -> argparse.ArgumentParser:
     g.add_argument("--dtype", help="float32 (default), float64, or what the backend has")
     g.add_argument("--compile", choices=("auto", "on", "off"),
                    help="fast path: auto ends soonest, on is steadily fastest (auto)")  # fmt: skip
-    g.add_argument("--threads", type=cli.THREADS, help="cores to use (default all)")
+    g.add_argument(
+        "--threads", type=cli.THREADS, help="cores to use (default all, one for small steps)"
+    )
     g = p.add_argument_group("what it leaves")
     g.add_argument(
         "--run-dir", type=cli.path, help="new or empty (default runs/<recipe>-<backend>-NNN)"
@@ -110,6 +112,7 @@ Begun = tuple[Config, GAN, data.Dataset, RunDirectory, int]  # and the steps tha
 
 def _begin(args: dict[str, Any], threads: int, until_the_end: contextlib.ExitStack) -> Begun:
     config, dataset = cli.new_run(args)
+    threads = cli.useful_threads(config.recipe, threads, args.get("threads"))
     gan = cli.create(config, threads)
     about = cli.machine(config.backend, threads)
     if "run_dir" in args:
@@ -130,6 +133,7 @@ def _go_on(args: dict[str, Any], threads: int, until_the_end: contextlib.ExitSta
     run = RunDirectory.open(args["resume"])
     until_the_end.enter_context(run.held())
     config, dataset, checkpoint, log = cli.resumed_run(args, run)
+    threads = cli.useful_threads(config.recipe, threads, args.get("threads"))
     gan = cli.create(config, threads, checkpoint)
     run.go_on(config, cli.machine(config.backend, threads), log)
     return config, gan, dataset, run, checkpoint.step if checkpoint else 0

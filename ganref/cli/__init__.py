@@ -29,7 +29,15 @@ from .runs import (
     resumed_run,
     trained,
 )
-from .start import check_memory, create, machine, pick_device, prepare_threads, versions
+from .start import (
+    check_memory,
+    create,
+    machine,
+    pick_device,
+    prepare_threads,
+    useful_threads,
+    versions,
+)
 
 __all__ = [
     "DEFINING",
@@ -59,6 +67,7 @@ __all__ = [
     "run_main",
     "shows_bar",
     "trained",
+    "useful_threads",
     "versions",
     "with_data",
 ]

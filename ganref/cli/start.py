@@ -21,6 +21,8 @@ from ..training.run import Config
 
 # What a core makes while a GPU is told what a step is: some 100 µs, at 1e11 FLOP/s.
 GPU_FLOPS = 1e7
+# Of a step, above which a second thread computes more than it waits.
+THREADS_FLOPS = 1e7
 
 
 def prepare_threads(threads: int | None) -> int:
@@ -30,6 +32,13 @@ def prepare_threads(threads: int | None) -> int:
     threads = threads or (int(asked) if asked.isdigit() else 0) or len(os.sched_getaffinity(0))
     os.environ["OMP_NUM_THREADS"] = str(threads)
     return threads
+
+
+def useful_threads(recipe: Recipe, threads: int, asked: int | None) -> int:
+    """`threads`, or one where nobody `asked` for more and a step is so small that a second thread
+    only waits for it: with other programs on the machine, ten times as long as both compute."""
+    small = recipe.flops_per_example * recipe.batch_size < THREADS_FLOPS
+    return 1 if small and not asked else threads
 
 
 def check_memory(recipe: Recipe, dtype: str) -> None:
