@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import os
 from collections.abc import Callable
@@ -182,21 +181,22 @@ class Backend(Protocol):
 
 @dataclass(frozen=True)
 class Entry:
-    """A backend in the list: where it is, what it needs, and what that is released for."""
+    """A backend in the list: where it is, and what it needs and is released for."""
 
     module: str
     requires: str
     extra: str
     releases: Releases = Releases()
+    keeps: str = ""  # the variable that names the folder for what it compiles
 
 
 # The only place outside a backend's folder that knows of it; pyproject.toml's markers say the same.
 BACKENDS: dict[str, Entry] = {
     "numpy": Entry("ganref.numpy", "numpy", ""),
-    "torch": Entry("ganref.torch", "torch", "torch"),
+    "torch": Entry("ganref.torch", "torch", "torch", keeps="TORCHINDUCTOR_CACHE_DIR"),
     "tf": Entry("ganref.tf", "tensorflow", "tf", Releases((3, 13))),
     "mxnet": Entry("ganref.mxnet", "mxnet", "mxnet", Releases((3, 12), "x86_64", 1, 8.6)),
-    "jax": Entry("ganref.jax", "jax", "jax"),
+    "jax": Entry("ganref.jax", "jax", "jax", keeps="JAX_COMPILATION_CACHE_DIR"),
 }
 
 
@@ -221,7 +221,7 @@ def is_installed(name: str) -> bool:
 def load_backend(name: str) -> Backend:
     """Import a backend. Raises UserError if it is unknown, missing or broken, with the cure."""
     entry = check_backend(name)
-    # Read once, when the first framework brings OpenMP in; MXNet's import would leave one thread.
+    # Read once; MXNet's import would leave one thread.
     os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))
     cure = install(entry.extra)
     if not is_installed(name):
@@ -229,15 +229,15 @@ def load_backend(name: str) -> Backend:
     try:
         return cast(Backend, importlib.import_module(entry.module))
     except ImportError as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"backend {name} does not import here ({reason}); {cure}") from error
+        why = " ".join(str(error).split())
+        raise UserError(f"backend {name} does not import here ({why}); {cure}") from error
 
 
 def need(
     module: str, package: str, purpose: str = "", extra: str = "", cure: str = "", repair: str = ""
 ) -> ModuleType:
     """An optional module. Raises UserError if it is missing, with the `cure` (by default pip's line
-    for the `extra` or the package), or broken, with the `repair`; `purpose` says who asks."""
+    for the `extra` or package), or broken, with the `repair`; `purpose` says who asks."""
     try:
         return importlib.import_module(module)
     except ImportError:

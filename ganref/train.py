@@ -85,6 +85,8 @@ def main(argv: list[str] | None = None) -> int:
         print((cli.with_data(args, recipe)[0] if "conditional" in args else recipe).summary())
         return 0
     threads = cli.prepare_threads(args.get("threads"))
+    if args.get("compile") != "off":
+        cli.keep_compiled()
     if "tensorboard" in args:
         board.check()
     with contextlib.ExitStack() as until_the_end:

@@ -11,6 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
 cache = f"{tempfile.gettempdir()}/ganref-xla-{os.getuid()}-{worker}"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", cache)
+os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", f"{cache}-torch")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 

@@ -32,6 +32,7 @@ from .runs import (
 from .start import (
     check_memory,
     create,
+    keep_compiled,
     machine,
     pick_device,
     prepare_threads,
@@ -52,6 +53,7 @@ __all__ = [
     "data_of",
     "generate",
     "generate_rows",
+    "keep_compiled",
     "machine",
     "new_run",
     "path",

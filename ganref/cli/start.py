@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import platform
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import GAN, load_backend
+from ..backend import BACKENDS, GAN, load_backend
+from ..data.download import cache_dir
 from ..draws.weights import initial_weights
 from ..output.files import LOG
 from ..spec.errors import UserError
@@ -32,6 +34,27 @@ def prepare_threads(threads: int | None) -> int:
     threads = threads or (int(asked) if asked.isdigit() else 0) or len(os.sched_getaffinity(0))
     os.environ["OMP_NUM_THREADS"] = str(threads)
     return threads
+
+
+def keep_compiled() -> None:
+    """Have frameworks keep what they compile in the user's cache folder, where the next run finds
+    it; under /tmp, or nowhere, it would be gone. Who has named a folder keeps it.
+
+    Their own keys tell versions and programs apart, but not always processors: the folder does."""
+    for name in (entry.keeps for entry in BACKENDS.values() if entry.keeps):
+        with contextlib.suppress(OSError, UserError):  # nothing depends on it
+            folder = cache_dir() / "compiled" / f"{name.split('_')[0].lower()}-{_processor()}"
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                os.environ.setdefault(name, str(folder))
+
+
+def _processor() -> str:
+    found = platform.machine()
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        found += next((line for line in lines if line.startswith("flags")), "")
+    return hashlib.sha256(found.encode()).hexdigest()[:8]
 
 
 def useful_threads(recipe: Recipe, threads: int, asked: int | None) -> int:
