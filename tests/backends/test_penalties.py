@@ -35,11 +35,11 @@ ON_THE_TOY = {
 }
 
 
-def _traces(framework: str, recipe: Recipe, steps: int, compile: str = "auto") -> dict[str, float]:
+def _traces(framework: str, recipe: Recipe, steps: int) -> dict[str, float]:
     (X, Z), more = draws(recipe, steps)
     weights = ganref.initial_weights(recipe)
     gans = (
-        ganref.load_backend(name).create(recipe, weights, "cpu", "float64", compile)
+        ganref.load_backend(name).create(recipe, weights, dtype="float64")
         for name in (framework, "numpy")
     )
     return trace_differences(recipe, *(gan.train_trace(X, Z, **more) for gan in gans))
@@ -48,7 +48,7 @@ def _traces(framework: str, recipe: Recipe, steps: int, compile: str = "auto") -
 @pytest.mark.parametrize("name", ON_THE_TOY)
 def test_125_steps_of_the_toy(framework: str, name: str) -> None:
     """Fast ones: that plain ones are the same is for test_parity.py; here they take minutes."""
-    apart = _traces(framework, ON_THE_TOY[name], 125, "on")
+    apart = _traces(framework, ON_THE_TOY[name], 125)
     assert max(apart.values()) < 1e-11, apart
 
 
