@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
+from .spec.engines import TORCHRUN, Engine, Peers
 from .spec.errors import UserError
 from .spec.networks import Network as NetworkSpec
 from .spec.releases import Releases, how_to_install
@@ -22,13 +23,11 @@ State = dict[str, np.ndarray]
 
 
 class GAN(Protocol):
-    """One GAN on one device. Arrays at its border are NumPy's, images NCHW.
-
-    What a recipe draws beyond X and Z comes by keyword: `Z_G` (k, G_updates, B, *latent) where the
-    recipe draws a fresh Z for G, `masks` (`Recipe.masks`, with k in front) where D drops out or
-    takes labels (which G has in Z: `spec.labels`). The methods for a single step take the same
-    without the leading k. n updates of D a step have as many batches in X and Z: (k, n B, ...).
-    """
+    """One GAN on one device. Arrays at its border are NumPy's, images NCHW. What a recipe draws
+    beyond X and Z comes by keyword: `Z_G` (k, G_updates, B, *latent) where the recipe draws a fresh
+    Z for G, `masks` (`Recipe.masks`, with k in front) where D drops out or takes labels (which G
+    has in Z: `spec.labels`). The methods for a single step take the same without the leading k. n
+    updates of D a step have as many batches in X and Z: (k, n B, ...)."""
 
     recipe: Recipe
     device: str
@@ -93,8 +92,7 @@ class GAN(Protocol):
         (`<param>.ema`) and update counts (`generator.step`, `discriminator.step`)."""
 
     def load_state(self, state: State) -> None:
-        """Restore what `state` gave, on any backend. Raises UserError before changing anything if
-        a tensor is missing, extra or misshapen."""
+        """Restore what `state` gave, on any backend. Raises UserError, with nothing changed."""
 
 
 class Network(Protocol):
@@ -105,11 +103,7 @@ class Network(Protocol):
     stats: dict[str, Any]  # the running statistics
 
     def run(
-        self,
-        x: Any,
-        training: bool = True,
-        update_stats: bool = True,
-        masks: dict[str, Any] | None = None,
+        self, x: Any, training: bool = True, update_stats: bool = True, masks: Any = None
     ) -> Any:
         """The output for x (B, *input) alone, with nothing recorded."""
 
@@ -152,9 +146,14 @@ class Backend(Protocol):
         dtype: str = "float32",
         compile: str = "auto",
         steps: int | None = None,
+        peers: Peers | None = None,
     ) -> GAN:
         """A GAN with these initial weights. `compile` is "off", "on" (the fastest steps) or "auto":
-        what lets a run of so many `steps`, None for a long one, end soonest."""
+        what lets a run of so many `steps`, None for a long one, end soonest. With `peers` it takes
+        this one's rows of every batch (`draws.batches.own_rows`), and trains as on all of them."""
+
+    def join(self, rank: int, size: int, address: str, device: str, seconds: float) -> Peers:
+        """Meet the other workers at "host:port" within so many seconds. Raises UserError."""
 
     def devices(self) -> list[str]:
         """What `device` may be here: "cpu", and "cuda:0" and so on where the framework sees one."""
@@ -171,8 +170,7 @@ class Backend(Protocol):
     def matmul(
         self, a: np.ndarray, b: np.ndarray, dtype: str = "float32", device: str = "cpu"
     ) -> Callable[[], Any]:
-        """A function that makes the product of two square matrices in that precision, to its
-        end."""
+        """A function that makes the product of two square matrices, in that precision."""
 
     def peak_memory(self, device: str) -> int | None:
         """The most bytes that were in use on a GPU; None where nobody counts."""
@@ -186,13 +184,13 @@ class Entry:
     requires: str
     extra: str
     releases: Releases = Releases()
+    engine: Engine | None = None  # how workers of a run find one another
 
 
-# The only place outside a backend's folder that knows of it. The markers in pyproject.toml say the
-# same of its releases.
+# The only place outside a backend's folder that knows of it; pyproject.toml has its releases too.
 BACKENDS: dict[str, Entry] = {
     "numpy": Entry("ganref.numpy", "numpy", ""),
-    "torch": Entry("ganref.torch", "torch", "torch"),
+    "torch": Entry("ganref.torch", "torch", "torch", engine=TORCHRUN),
     "tf": Entry("ganref.tf", "tensorflow", "tf", Releases((3, 13))),
     "mxnet": Entry("ganref.mxnet", "mxnet", "mxnet", Releases((3, 12), "x86_64", numpy=1)),
     "jax": Entry("ganref.jax", "jax", "jax"),

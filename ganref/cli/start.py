@@ -12,6 +12,7 @@ import numpy as np
 
 from ..backend import GAN, load_backend
 from ..draws.weights import initial_weights
+from ..spec.engines import Peers
 from ..spec.errors import UserError
 from ..spec.precision import storage
 from ..spec.schema import Recipe
@@ -62,13 +63,19 @@ def pick_device(backend: str, device: str) -> str:
     return "cuda:0" if device == "cuda" else device
 
 
-def create(config: Config, threads: int, checkpoint: Checkpoint | None = None) -> GAN:
-    """The GAN of a run, from its seed or from a checkpoint."""
+def create(
+    config: Config,
+    threads: int,
+    checkpoint: Checkpoint | None = None,
+    peers: Peers | None = None,
+) -> GAN:
+    """The GAN of a run, from its seed or from a checkpoint; with `peers`, on this one's device."""
     backend = load_backend(config.backend)
     backend.set_threads(threads)
     weights = initial_weights(config.recipe, config.seed)
-    how = config.device, config.dtype, config.compile, config.planned_steps
-    gan = backend.create(config.recipe, weights, *how)
+    how = config.dtype, config.compile, config.planned_steps, peers
+    device = peers.device if peers else config.device
+    gan = backend.create(config.recipe, weights, device, *how)
     if checkpoint is not None:
         gan.load_state(checkpoint.state)
     return gan
@@ -86,11 +93,12 @@ def versions(backend: str) -> dict[str, str]:
     }
 
 
-def machine(backend: str, threads: int) -> dict[str, Any]:
+def machine(backend: str, threads: int, peers: Peers | None = None) -> dict[str, Any]:
     """What a run was made on, for its `config.json`."""
     return {
         "versions": versions(backend),
         "threads": threads,
+        "workers": peers.size if peers else 1,
         "platform": platform.platform(),
         "processors": os.cpu_count(),
         "devices": load_backend(backend).devices(),

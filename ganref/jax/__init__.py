@@ -2,12 +2,14 @@
 
 from .framework import devices, dtypes, matmul, peak_memory, set_threads, version
 from .gan import GAN, create
+from .peers import join
 
 __all__ = [
     "GAN",
     "create",
     "devices",
     "dtypes",
+    "join",
     "matmul",
     "peak_memory",
     "set_threads",

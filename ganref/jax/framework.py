@@ -32,6 +32,7 @@ except AttributeError:  # before 0.8
 
 Tensor: TypeAlias = jax.Array
 Gradients: TypeAlias = Sequence[Tensor]  # in the network's order
+Gather: TypeAlias = Callable[[Gradients], Gradients]  # one worker's become those of all
 Masks = dict[str, Tensor]  # of dropout, by the layer's name
 Method = TypeVar("Method", bound=Callable[..., Any])
 

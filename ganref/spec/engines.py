@@ -1,0 +1,121 @@
+"""How the workers of a run find one another: by the variables that each framework's own launcher
+sets, and nothing beside them.
+
+    PyTorch      RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT      torchrun sets them
+
+`Engine.read` says from them where a worker is, `Engine.write` gives them to one that is started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from .errors import UserError
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a worker is: the `rank`th of `size`, the `local_rank`th on its machine. `addresses` are
+    "host:port" of all of them, or of the first alone, which is where they meet."""
+
+    rank: int
+    size: int
+    local_rank: int
+    addresses: tuple[str, ...]
+
+    @property
+    def host(self) -> str:
+        """The machine of the first worker."""
+        return self.addresses[0].rpartition(":")[0]
+
+    @property
+    def port(self) -> int:
+        """Where the first worker waits for the others."""
+        return int(self.addresses[0].rpartition(":")[2])
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The names of a framework's variables. `address` is one variable, or two: host and port;
+    `settings` are variables that keep it quiet, `local` those of workers on one machine."""
+
+    rank: str
+    size: str
+    address: tuple[str, ...]
+    local_rank: str = ""
+    settings: tuple[tuple[str, str], ...] = ()
+    local: tuple[tuple[str, str], ...] = ()
+
+    def read(self, env: Mapping[str, str]) -> Place | None:
+        """The place that these variables name; None for one that is alone. Raises UserError."""
+        if self.rank not in env or self.size not in env:
+            return None
+        rank, size = _count(env, self.rank), _count(env, self.size)
+        local_rank = _count(env, self.local_rank) if self.local_rank in env else 0
+        if size < 2:
+            return None
+        if rank >= size:
+            raise UserError(f"{self.rank} is {rank}; of {size} workers they are 0 to {size - 1}")
+        if missing := [name for name in self.address if name not in env]:
+            raise UserError(f"{missing[0]} is not set; it says where worker 0 waits for the others")
+        address = ":".join(env[name] for name in self.address)
+        return Place(rank, size, local_rank, (checked(address, self.address[-1]),))
+
+    def write(self, place: Place) -> dict[str, str]:
+        """The variables of a worker at that place."""
+        whole = place.addresses[0]
+        parts = whole.rpartition(":")[::2] if len(self.address) == 2 else (whole,)
+        named = {self.rank: str(place.rank), self.size: str(place.size)}
+        if self.local_rank:
+            named[self.local_rank] = str(place.local_rank)
+        return dict(self.local) | named | dict(zip(self.address, parts, strict=True))
+
+
+class Peers(Protocol):
+    """What `join` of a backend gives: the workers of a run, of which this is one. All of them call
+    the same methods in the same order."""
+
+    rank: int
+    size: int
+    device: str
+    calls: int  # how many sums have been begun
+    told: np.ndarray  # (1 + size,): what goes with the next call's losses ...
+    heard: np.ndarray  # ... and its sum over the workers
+
+    def sum(self, grads: Any, weight: float) -> Any:
+        """`weight` times the sums of all workers' gradients, the same bits for each of them; they
+        go as one vector."""
+
+    def total(self, array: np.ndarray) -> np.ndarray:
+        """The sum of all workers' arrays, in float64."""
+
+    def close(self) -> None:
+        """Leave the others."""
+
+
+TORCHRUN = Engine(
+    "RANK",
+    "WORLD_SIZE",
+    ("MASTER_ADDR", "MASTER_PORT"),
+    "LOCAL_RANK",
+    settings=(("TORCH_CPP_LOG_LEVEL", "FATAL"),),
+    local=(("GLOO_SOCKET_IFNAME", "lo"),),
+)
+
+
+def checked(address: str, name: str) -> str:
+    """An address "host:port". Raises UserError."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 2**16:
+        raise UserError(f"{name} names no port of a host: {address!r:.80}; host:29500 would be one")
+    return address
+
+
+def _count(env: Mapping[str, str], name: str) -> int:
+    if not env[name].isdigit():
+        raise UserError(f"{name} is {env[name]!r:.40}; it is a whole number from 0")
+    return int(env[name])
