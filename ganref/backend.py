@@ -12,7 +12,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from .spec.engines import TORCHRUN, Engine, Peers
+from .spec.engines import JAX, TORCHRUN, Engine, Peers
 from .spec.errors import UserError
 from .spec.networks import Network as NetworkSpec
 from .spec.releases import Releases, how_to_install
@@ -152,7 +152,7 @@ class Backend(Protocol):
         what lets a run of so many `steps`, None for a long one, end soonest. With `peers` it takes
         this one's rows of every batch (`draws.batches.own_rows`), and trains as on all of them."""
 
-    def join(self, rank: int, size: int, address: str, device: str, seconds: float) -> Peers:
+    def join(self, rank: int, size: int, address: str, seconds: float) -> Peers:
         """Meet the other workers at "host:port" within so many seconds. Raises UserError."""
 
     def devices(self) -> list[str]:
@@ -193,7 +193,7 @@ BACKENDS: dict[str, Entry] = {
     "torch": Entry("ganref.torch", "torch", "torch", engine=TORCHRUN),
     "tf": Entry("ganref.tf", "tensorflow", "tf", Releases((3, 13))),
     "mxnet": Entry("ganref.mxnet", "mxnet", "mxnet", Releases((3, 12), "x86_64", numpy=1)),
-    "jax": Entry("ganref.jax", "jax", "jax"),
+    "jax": Entry("ganref.jax", "jax", "jax", engine=JAX),
 }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,10 +19,10 @@ from ..spec.serial import to_dict
 from ..training import together
 from ..training.checkpoint import Checkpoint
 from ..training.run import Config
-from ..training.watch import Watch
+from ..training.watch import Watch, code_of
 from .launch import PATIENCE, backend_of
 from .runs import new_run, same_data
-from .start import pick_device, versions
+from .start import versions
 
 
 @contextlib.contextmanager
@@ -29,8 +31,7 @@ def joined(place: Place, args: dict[str, Any], threads: int) -> Iterator[tuple[P
     name, patience = backend_of(args), args.get("patience", PATIENCE)
     backend = load_backend(name)
     backend.set_threads(threads)
-    device = _own_device(name, args.get("device", "auto"), place)
-    peers = backend.join(place.rank, place.size, place.addresses[0], device, patience)
+    peers = backend.join(place.rank, place.size, place.addresses[0], patience)
     try:
         try:
             watch = Watch(peers, place, patience, orphan="workers" in args)
@@ -40,24 +41,11 @@ def joined(place: Place, args: dict[str, Any], threads: int) -> Iterator[tuple[P
             ) from None
         with watch:
             yield peers, watch
-    finally:
-        with contextlib.suppress(Exception):  # what the engine says of others that are gone
-            peers.close()
-
-
-def _own_device(backend: str, asked: str, place: Place) -> str:
-    """One process a GPU. Raises UserError where there are fewer."""
-    device = pick_device(backend, asked)
-    kind, _, index = device.partition(":")
-    if kind == "cpu":
-        return device
-    own, there = f"{kind}:{int(index) + place.local_rank}", load_backend(backend).devices()
-    if own not in there:
-        raise UserError(
-            f"worker {place.local_rank} of this machine would train on {own}, and there are"
-            f" {', '.join(there)}; start one worker a GPU, or all with --device cpu"
-        )
-    return own
+    except BaseException as error:
+        # Engines wait at their end for others that are gone: this one ends without.
+        atexit.register(os._exit, code_of(error))
+        raise
+    peers.close()
 
 
 def begin_together(args: dict[str, Any], place: Place, peers: Peers) -> tuple[Config, Dataset]:
@@ -102,7 +90,7 @@ def check_alike(args: dict[str, Any], peers: Peers, config: Config, dataset: Dat
         "seed": config.seed,
         "steps": config.steps,
         "dtype": config.dtype,
-        "device": peers.device.partition(":")[0],
+        "device": config.device,
         # Points that are drawn may differ in their last bits on another machine.
         "data": config.data if drawn else dataset.identity,
         "--checkpoint-every": args.get("checkpoint_every"),

@@ -45,6 +45,9 @@ def place(args: dict[str, Any]) -> Place | None:
     here = engine.read(os.environ) if engine else None
     for name, value in engine.settings if engine else ():
         os.environ.setdefault(name, value)
+    if here:  # one process a GPU, which is the first that it sees
+        gpus = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(64)))).split(",")
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus[here.local_rank :][:1])
     asked = args.get("workers", here.size if here else 1)
     if engine and here and asked != here.size:
         raise UserError(f"--workers {asked}, and {engine.size} is {here.size}; name one of them")

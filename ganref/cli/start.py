@@ -69,13 +69,12 @@ def create(
     checkpoint: Checkpoint | None = None,
     peers: Peers | None = None,
 ) -> GAN:
-    """The GAN of a run, from its seed or from a checkpoint; with `peers`, on this one's device."""
+    """The GAN of a run, from its seed or from a checkpoint; with `peers`, a worker's."""
     backend = load_backend(config.backend)
     backend.set_threads(threads)
     weights = initial_weights(config.recipe, config.seed)
-    how = config.dtype, config.compile, config.planned_steps, peers
-    device = peers.device if peers else config.device
-    gan = backend.create(config.recipe, weights, device, *how)
+    how = config.device, config.dtype, config.compile, config.planned_steps, peers
+    gan = backend.create(config.recipe, weights, *how)
     if checkpoint is not None:
         gan.load_state(checkpoint.state)
     return gan

@@ -12,8 +12,8 @@ from .framework import Gradients
 class Peers:
     """See `ganref.spec.engines.Peers` for the contract."""
 
-    def __init__(self, rank: int, size: int, device: str) -> None:
-        self.rank, self.size, self.device, self.calls = rank, size, device, 0
+    def __init__(self, rank: int, size: int) -> None:
+        self.rank, self.size, self.calls = rank, size, 0
         self.told, self.heard = np.zeros((2, 1 + size))
 
     def sum(self, grads: Gradients, weight: float) -> Gradients:
@@ -29,9 +29,9 @@ class Peers:
         """Leave the others."""
 
 
-def join(rank: int, size: int, address: str, device: str, seconds: float) -> Peers:
-    """Meet the others at an address "host:port", each with a device, within so many seconds; a sum
-    may take ten times as long. Raises UserError where they do not meet."""
+def join(rank: int, size: int, address: str, seconds: float) -> Peers:
+    """Meet the others at an address "host:port" within so many seconds; a sum may take longer.
+    Raises UserError where they do not meet."""
     if size > 1:
         raise UserError("NumPy has no engine for more than one worker")
-    return Peers(rank, size, device)
+    return Peers(rank, size)

@@ -2,6 +2,7 @@
 sets, and nothing beside them.
 
     PyTorch      RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT      torchrun sets them
+    JAX          JAX_PROCESS_ID, JAX_NUM_PROCESSES, JAX_LOCAL_DEVICE_IDS, JAX_COORDINATOR_ADDRESS
 
 `Engine.read` says from them where a worker is, `Engine.write` gives them to one that is started.
 """
@@ -81,7 +82,6 @@ class Peers(Protocol):
 
     rank: int
     size: int
-    device: str
     calls: int  # how many sums have been begun
     told: np.ndarray  # (1 + size,): what goes with the next call's losses ...
     heard: np.ndarray  # ... and its sum over the workers
@@ -104,6 +104,15 @@ TORCHRUN = Engine(
     "LOCAL_RANK",
     settings=(("TORCH_CPP_LOG_LEVEL", "FATAL"),),
     local=(("GLOO_SOCKET_IFNAME", "lo"),),
+)
+
+
+JAX = Engine(
+    "JAX_PROCESS_ID",
+    "JAX_NUM_PROCESSES",
+    ("JAX_COORDINATOR_ADDRESS",),
+    "JAX_LOCAL_DEVICE_IDS",
+    settings=(("TF_CPP_MIN_LOG_LEVEL", "3"),),
 )
 
 

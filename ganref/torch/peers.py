@@ -18,8 +18,8 @@ class Peers:
 
     # Not DistributedDataParallel, which does not see the gradients of `autograd.grad`.
 
-    def __init__(self, rank: int, size: int, device: str) -> None:
-        self.rank, self.size, self.device, self.calls = rank, size, device, 0
+    def __init__(self, rank: int, size: int) -> None:
+        self.rank, self.size, self.calls = rank, size, 0
         self.told, self.heard = np.zeros((2, 1 + size))
 
     def sum(self, grads: Gradients, weight: float) -> Gradients:
@@ -31,8 +31,7 @@ class Peers:
 
     def total(self, array: np.ndarray) -> np.ndarray:
         """The sum of all workers' arrays, in float64."""
-        own = torch.tensor(array, dtype=torch.float64, device=self.device)
-        return self._summed(own).cpu().numpy()
+        return self._summed(torch.tensor(array, dtype=torch.float64)).numpy()
 
     def close(self) -> None:
         """Leave the others."""
@@ -44,20 +43,18 @@ class Peers:
         return flat
 
 
-def join(rank: int, size: int, address: str, device: str, seconds: float) -> Peers:
-    """Meet the others at an address "host:port", each with a device, within so many seconds; a sum
-    may take ten times as long. Raises UserError where they do not meet."""
-    engine, where = "gloo", None
-    if device != "cpu":
-        torch.cuda.set_device(device)
-        engine, where = "nccl", torch.device(device)
+def join(rank: int, size: int, address: str, seconds: float) -> Peers:
+    """Meet the others at an address "host:port" within so many seconds; a sum may take longer.
+    Raises UserError where they do not meet."""
+    # Each tensor goes the way of its device.
+    engine = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
         # The variables say the rest: whether torchrun waits at that port already, for one.
         found = distributed.rendezvous("env://", rank, size, timeout=timedelta(seconds=seconds))
         store, *_ = next(iter(found))
         patience = timedelta(seconds=10 * seconds)
         distributed.init_process_group(
-            engine, timeout=patience, store=store, rank=rank, world_size=size, device_id=where
+            engine, timeout=patience, store=store, rank=rank, world_size=size
         )
     except (RuntimeError, ValueError) as error:
         if "EADDRINUSE" in str(error) or "in use" in str(error):
@@ -66,4 +63,4 @@ def join(rank: int, size: int, address: str, device: str, seconds: float) -> Pee
         raise UserError(
             f"not all of {size} workers met at {address} within {seconds:.0f} s ({words})"
         ) from None
-    return Peers(rank, size, device)
+    return Peers(rank, size)

@@ -28,6 +28,13 @@ STUCK = 10  # times as long as a worker may be silent, it may keep the others wa
 VERDICT = 5.0  # seconds in which a failure becomes known to all
 
 
+def code_of(error: BaseException) -> int:
+    """The exit code of a command that ends so; 1 is a fault of the program's or the engine's."""
+    usual = {UserError: 2, MemoryError: 2, KeyboardInterrupt: 130}
+    found = (code for kind, code in usual.items() if isinstance(error, kind))
+    return getattr(error, "exit_code", next(found, 1))
+
+
 class Alike(UserError):
     """What every worker finds out by itself, at the same place: the first one says it."""
 
@@ -82,13 +89,10 @@ class Watch:
         self._thread.join(VERDICT)
 
     def _failed(self, error: BaseException) -> None:
-        known = isinstance(error, UserError | MemoryError | KeyboardInterrupt)
-        known = known or hasattr(error, "exit_code")
-        if not known:  # most likely the engine's words for what the thread says better
+        code = code_of(error)
+        if code == 1:  # most likely the engine's words for what the thread says better
             self._ended.wait(VERDICT)
         words = " ".join(f"{error or type(error).__name__}".split())
-        usual = 130 if isinstance(error, KeyboardInterrupt) else 2 if known else 1
-        code = getattr(error, "exit_code", usual)
         if self.peers.rank == 0:
             self._settle()
             self._tell({"verdict": code})

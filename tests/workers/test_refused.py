@@ -52,7 +52,7 @@ def test_workers_that_cannot_share(
 def test_a_backend_without_an_engine_says_so(backend: str) -> None:
     if BACKENDS[backend].engine is None:
         with pytest.raises(UserError, match="no engine for more than one worker"):
-            ganref.load_backend(backend).join(0, 2, "127.0.0.1:1", "cpu", 1.0)
+            ganref.load_backend(backend).join(0, 2, "127.0.0.1:1", 1.0)
 
 
 @pytest.mark.parametrize("name", [n for n in ENGINES if n in TOLD])
@@ -162,7 +162,7 @@ class _Threads:
 
 class _Peer:
     def __init__(self, all: _Threads, rank: int) -> None:
-        self.all, self.rank, self.size, self.device, self.calls = all, rank, all.size, "cpu", 0
+        self.all, self.rank, self.size, self.calls = all, rank, all.size, 0
         self.told, self.heard = np.zeros((2, 1 + all.size))
 
     def total(self, array: np.ndarray) -> np.ndarray:
