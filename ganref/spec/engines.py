@@ -2,6 +2,7 @@
 sets, and nothing beside them.
 
     PyTorch      RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT      torchrun sets them
+    TensorFlow   TF_CONFIG
     JAX          JAX_PROCESS_ID, JAX_NUM_PROCESSES, JAX_LOCAL_DEVICE_IDS, JAX_COORDINATOR_ADDRESS
 
 `Engine.read` says from them where a worker is, `Engine.write` gives them to one that is started.
@@ -9,6 +10,7 @@ sets, and nothing beside them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -112,6 +114,47 @@ JAX = Engine(
     "JAX_NUM_PROCESSES",
     ("JAX_COORDINATOR_ADDRESS",),
     "JAX_LOCAL_DEVICE_IDS",
+    settings=(("TF_CPP_MIN_LOG_LEVEL", "3"),),
+)
+
+
+class _Cluster(Engine):
+    """TensorFlow's way: one variable of JSON with every worker's address, and which this one is."""
+
+    def read(self, env: Mapping[str, str]) -> Place | None:
+        """The place that the variable names; None for one that is alone. Raises UserError."""
+        (name,) = self.address
+        if name not in env:
+            return None
+        try:
+            found = json.loads(env[name])
+            cluster, task = found["cluster"], found["task"]
+            chiefs = list(cluster.get("chief", []))
+            addresses = tuple(checked(a, name) for a in [*chiefs, *cluster.get("worker", [])])
+            before = len(chiefs) if task["type"] == "worker" else 0
+            rank, here = before + int(task["index"]), addresses[before + int(task["index"])]
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            raise UserError(
+                f"{name} is no cluster of workers with a task in it ({error!r:.60}); it would be"
+                ' {"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker", "index": 0}}'
+            ) from None
+        if len(addresses) < 2:
+            return None
+        machine = here.rpartition(":")[0]
+        local = [a for a in addresses[:rank] if a.rpartition(":")[0] == machine]
+        return Place(rank, len(addresses), len(local), addresses)
+
+    def write(self, place: Place) -> dict[str, str]:
+        """The variable of a worker at that place."""
+        task = {"type": "worker", "index": place.rank}
+        text = json.dumps({"cluster": {"worker": list(place.addresses)}, "task": task})
+        return dict(self.local) | {self.address[0]: text}
+
+
+TF_CONFIG = _Cluster(
+    "TF_CONFIG",
+    "the number of workers in TF_CONFIG",
+    ("TF_CONFIG",),
     settings=(("TF_CPP_MIN_LOG_LEVEL", "3"),),
 )
 
