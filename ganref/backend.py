@@ -12,7 +12,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from .spec.engines import JAX, TF_CONFIG, TORCHRUN, Engine, Peers
+from .spec.engines import DMLC, JAX, TF_CONFIG, TORCHRUN, Engine, Peers
 from .spec.errors import UserError
 from .spec.networks import Network as NetworkSpec
 from .spec.releases import Releases, how_to_install
@@ -192,7 +192,7 @@ BACKENDS: dict[str, Entry] = {
     "numpy": Entry("ganref.numpy", "numpy", ""),
     "torch": Entry("ganref.torch", "torch", "torch", engine=TORCHRUN),
     "tf": Entry("ganref.tf", "tensorflow", "tf", Releases((3, 13)), TF_CONFIG),
-    "mxnet": Entry("ganref.mxnet", "mxnet", "mxnet", Releases((3, 12), "x86_64", numpy=1)),
+    "mxnet": Entry("ganref.mxnet", "mxnet", "mxnet", Releases((3, 12), "x86_64", numpy=1), DMLC),
     "jax": Entry("ganref.jax", "jax", "jax", engine=JAX),
 }
 

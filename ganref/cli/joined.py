@@ -31,8 +31,8 @@ def joined(place: Place, args: dict[str, Any], threads: int) -> Iterator[tuple[P
     name, patience = backend_of(args), args.get("patience", PATIENCE)
     backend = load_backend(name)
     backend.set_threads(threads)
-    peers = backend.join(place.rank, place.size, place.addresses[0], patience)
     try:
+        peers = backend.join(place.rank, place.size, place.addresses[0], patience)
         try:
             watch = Watch(peers, place, patience, orphan="workers" in args)
         except OSError as error:

@@ -9,11 +9,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from ..backend import BACKENDS, check_backend
+from ..backend import BACKENDS, check_backend, load_backend
 from ..parity.workers import environment
 from ..spec.engines import Place
 from ..spec.errors import UserError
@@ -38,6 +39,11 @@ def backend_of(args: dict[str, Any]) -> str:
 def place(args: dict[str, Any]) -> Place | None:
     """Where this worker is, as its launcher's variables say; None for one that is alone, or that is
     to start the others. Raises UserError where they and --workers disagree."""
+    for name, entry in BACKENDS.items():
+        if entry.engine and entry.engine.helps(os.environ):
+            if "workers" in args:
+                threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+            load_backend(name)  # it serves the workers, and ends
     found = [e.engine for e in BACKENDS.values() if e.engine and e.engine.read(os.environ)]
     if not found and "workers" not in args:
         return None
@@ -72,7 +78,17 @@ def start(argv: Sequence[str], args: dict[str, Any]) -> int:
         for rank in range(count):
             own = engine.write(Place(rank, count, rank, addresses))
             processes.begin(rank, argv, own | {"OMP_NUM_THREADS": str(threads)})
-        return processes.wait()
+        for helper in engine.helpers:
+            own = engine.write(Place(0, count, 0, addresses)) | {engine.role: helper}
+            processes.begin(count, argv, own)
+        return processes.wait(count)
+
+
+def _end_with(parent: int) -> None:
+    """End this process when the one that has started it is gone."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(LOST)
 
 
 def _free_ports(count: int) -> list[int]:
@@ -121,18 +137,18 @@ class _Processes:
             )
         )
 
-    def wait(self) -> int:
-        """Until all have ended; the exit code."""
+    def wait(self, count: int) -> int:
+        """Until so many workers have ended, or one has failed; the exit code."""
         first = None
-        while first is None and any(w.poll() is None for w in self.workers):
+        while first is None and any(w.poll() is None for w in self.workers[:count]):
             time.sleep(0.05)
-            failed = (rank for rank, w in enumerate(self.workers) if w.returncode)
+            failed = (rank for rank, w in enumerate(self.workers[:count]) if w.returncode)
             first = next(failed, None)
-        codes = [w.returncode for w in self.workers]
+        codes = [w.returncode for w in self.workers[:count]]
         first = next((rank for rank, code in enumerate(codes) if code), None)
         if first is None:
             return 0
-        self._stop(2 * VERDICT)
+        self._stop(2 * VERDICT, count)
         code = self.workers[0].returncode
         if code > 0:  # it has said why
             return code
@@ -149,11 +165,13 @@ class _Processes:
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return f"rank {rank} died ({how}); all workers are stopped"
 
-    def _stop(self, grace: float) -> None:
-        """End all, at first by the others' own will, within so many seconds."""
+    def _stop(self, grace: float, count: int = 0) -> None:
+        """End all, the workers at first by their own will, within so many seconds."""
         for wait, end in ((grace, "terminate"), (2.0 if grace else 0.0, "kill")):
             deadline = time.monotonic() + wait
-            while self._living() and time.monotonic() < deadline:
+            while (
+                any(w.poll() is None for w in self.workers[:count]) and time.monotonic() < deadline
+            ):
                 time.sleep(0.05)
             for worker in self._living():
                 getattr(worker, end)()

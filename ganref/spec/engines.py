@@ -3,6 +3,7 @@ sets, and nothing beside them.
 
     PyTorch      RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT      torchrun sets them
     TensorFlow   TF_CONFIG
+    MXNet        DMLC_TASK_ID, DMLC_NUM_WORKER, DMLC_PS_ROOT_URI, DMLC_PS_ROOT_PORT, DMLC_ROLE
     JAX          JAX_PROCESS_ID, JAX_NUM_PROCESSES, JAX_LOCAL_DEVICE_IDS, JAX_COORDINATOR_ADDRESS
 
 `Engine.read` says from them where a worker is, `Engine.write` gives them to one that is started.
@@ -52,10 +53,14 @@ class Engine:
     local_rank: str = ""
     settings: tuple[tuple[str, str], ...] = ()
     local: tuple[tuple[str, str], ...] = ()
+    role: str = (
+        ""  # a variable that is "worker", or one of the `helpers`: processes that do not train
+    )
+    helpers: tuple[str, ...] = ()
 
     def read(self, env: Mapping[str, str]) -> Place | None:
         """The place that these variables name; None for one that is alone. Raises UserError."""
-        if self.rank not in env or self.size not in env:
+        if self.rank not in env or self.size not in env or self.helps(env):
             return None
         rank, size = _count(env, self.rank), _count(env, self.size)
         local_rank = _count(env, self.local_rank) if self.local_rank in env else 0
@@ -68,11 +73,17 @@ class Engine:
         address = ":".join(env[name] for name in self.address)
         return Place(rank, size, local_rank, (checked(address, self.address[-1]),))
 
+    def helps(self, env: Mapping[str, str]) -> bool:
+        """Whether this process is there for the workers alone."""
+        return bool(self.role) and env.get(self.role, "worker") in self.helpers
+
     def write(self, place: Place) -> dict[str, str]:
         """The variables of a worker at that place."""
         whole = place.addresses[0]
         parts = whole.rpartition(":")[::2] if len(self.address) == 2 else (whole,)
         named = {self.rank: str(place.rank), self.size: str(place.size)}
+        if self.role:
+            named[self.role] = "worker"
         if self.local_rank:
             named[self.local_rank] = str(place.local_rank)
         return dict(self.local) | named | dict(zip(self.address, parts, strict=True))
@@ -115,6 +126,16 @@ JAX = Engine(
     ("JAX_COORDINATOR_ADDRESS",),
     "JAX_LOCAL_DEVICE_IDS",
     settings=(("TF_CPP_MIN_LOG_LEVEL", "3"),),
+)
+
+
+DMLC = Engine(
+    "DMLC_TASK_ID",
+    "DMLC_NUM_WORKER",
+    ("DMLC_PS_ROOT_URI", "DMLC_PS_ROOT_PORT"),
+    local=(("DMLC_NUM_SERVER", "1"), ("DMLC_NODE_HOST", "127.0.0.1")),
+    role="DMLC_ROLE",
+    helpers=("scheduler", "server"),
 )
 
 

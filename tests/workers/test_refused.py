@@ -63,7 +63,8 @@ def test_variables_are_read_as_they_are_written(name: str) -> None:
     for rank in (0, 1):
         variables = engine.write(Place(rank, 2, rank, addresses))
         found = engine.read(variables)
-        assert found and (found.rank, found.size, found.local_rank) == (rank, 2, rank)
+        known = rank if name != "mxnet" else 0  # DMLC's variables do not say it
+        assert found and (found.rank, found.size, found.local_rank) == (rank, 2, known)
         assert found.addresses[0] == addresses[0] and found.port == 29500
     assert engine.read({}) is None
 
@@ -91,19 +92,35 @@ def test_variables_that_make_no_sense() -> None:
 def _workers(name: str, port: int, ranks: tuple[int, ...], *more: list[str]) -> list[Any]:
     engine = BACKENDS[name].engine
     assert engine
-    started = []
+    started, helping = [], []
+    for helper in engine.helpers if len(ranks) > 1 else ():
+        env = environment(**engine.write(Place(0, 2, 0, (f"127.0.0.1:{port}",))))
+        command = [sys.executable, "-m", "ganref.train", "--backend", name]
+        helping.append(
+            subprocess.Popen(command, env=env | {engine.role: helper}, stderr=subprocess.DEVNULL)
+        )
     for rank, own in zip(ranks, more, strict=True):
         addresses = tuple(f"127.0.0.1:{port + i}" for i in range(2))
         command = [sys.executable, "-m", "ganref.train", "--backend", name, "--quiet", *own]
         env = environment(**engine.write(Place(rank, 2, rank, addresses)))
         started.append(subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True))
-    return [(*p.communicate(timeout=120), p.returncode) for p in started]
+    found = [(*p.communicate(timeout=60), p.returncode) for p in started]
+    for process in helping:  # they wait for workers that have left in another way
+        process.kill()
+        process.wait()
+    return found
 
 
 def _port() -> int:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         return int(server.getsockname()[1])
+
+
+def _helped(name: str) -> bool:
+    """Whether another process than the first worker waits for the others."""
+    engine = BACKENDS[name].engine
+    return bool(engine and engine.helpers)
 
 
 @pytest.mark.parametrize("name", [n for n in ENGINES if n in TOLD])
@@ -115,7 +132,7 @@ def test_workers_of_different_runs(name: str, tmp_path: Any) -> None:
     assert first[2] == second[2] == 2 and not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", [n for n in ENGINES if n in TOLD])
+@pytest.mark.parametrize("name", [n for n in ENGINES if n in TOLD and not _helped(n)])
 def test_a_port_in_use(name: str, tmp_path: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
