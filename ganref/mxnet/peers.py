@@ -25,8 +25,9 @@ class Peers:
     # come. So it is given float32 alone, and each number once, the other workers' places being 0.
     # What it makes are every worker's numbers, exactly; each adds them in the order of ranks.
 
-    def __init__(self, rank: int, size: int, store: Any = None) -> None:
-        self.rank, self.size, self.calls, self._store = rank, size, 0, store
+    def __init__(self, rank: int, size: int) -> None:
+        self.rank, self.size, self.calls = rank, size, 0
+        self._store: Any = _STORES[-1] if _STORES else None
         self.told, self.heard = numpy.zeros((2, 1 + size))
         self._keys: set[str] = set()
 
@@ -107,7 +108,7 @@ def join(rank: int, size: int, address: str, seconds: float) -> Peers:
 def _met(rank: int, size: int) -> Peers | None:
     """The others, if a sum with known bits comes out."""
     _STORES.append(mx.kv.create("dist_sync"))
-    peers = Peers(rank, size, _STORES[-1])
+    peers = Peers(rank, size)
     own = numpy.zeros(size)
     own[rank] = 2.0**30 + 2.0**-20
     return peers if (peers.total(own) == 2.0**30 + 2.0**-20).all() else None
