@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -12,9 +13,12 @@ from ganref import cli
 from ganref.backend import BACKENDS, check_backend, is_installed
 from ganref.output import strict_json
 from ganref.output.files import disk_errors, write_atomically
-from ganref.spec import recipe
+from ganref.parity import gpus
+from ganref.parity.workers import WorkerFailed
+from ganref.spec import UserError, recipe
 
 from . import report
+from .workers import Worker
 
 
 def parser(prog: str, doc: str | None, out: str | None = None) -> argparse.ArgumentParser:
@@ -36,6 +40,28 @@ def chosen_backends(asked: str | None) -> list[str]:
     for name in names:
         check_backend(name)
     return list(dict.fromkeys(names))
+
+
+def with_device(names: list[str], device: str) -> dict[str, list[str]]:
+    """Those of the backends whose framework has the device, and its precisions there; a line says
+    which are left out, and why. Raises UserError if there is none."""
+    here, machine = {}, gpus.found() if device != "cpu" else []
+    for name in names:
+        try:
+            with contextlib.closing(Worker(name, "off", 1)) as worker:
+                has = worker.hello["devices"]
+        except WorkerFailed as failure:
+            say(f"{name} is left out: {failure}")
+            continue
+        if device in has:
+            here[name] = has[device]
+            continue
+        remark = gpus.too_new(name, machine)
+        about = f"; {remark}" if remark else ""
+        say(f"{name} is left out: it has no {device} here, but {', '.join(has)}{about}")
+    if not here:
+        raise UserError(f"no backend here has a device {device!r}; --device cpu, say")
+    return here
 
 
 def chosen_recipes(asked: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""PyTorch's convolutions one by one: what `benchmarks.limits` times."""
+"""PyTorch's convolutions one by one, which `benchmarks.limits` times, and its copy."""
 
 from __future__ import annotations
 
@@ -34,3 +34,16 @@ def kernels(
         return lambda: torch.ops.aten.convolution_backward(dy, x, w, *rest)
 
     return [forward, backward(True, False), backward(False, True)]
+
+
+def copying(size: int, device: str) -> Callable[[], Any]:
+    """What copies `size` bytes that lie on the device to another place there, to its end."""
+    x = torch.ones(size // 4, device=device)
+    y = torch.empty_like(x)
+
+    def copy() -> None:
+        y.copy_(x)
+        if x.is_cuda:
+            torch.cuda.synchronize(device)
+
+    return copy

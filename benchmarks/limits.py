@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import importlib
 from typing import Any
 
@@ -18,7 +19,7 @@ from ganref import cli
 from ganref.backend import load_backend
 from ganref.parity.workers import WorkerFailed
 from ganref.spec import Recipe, UserError, recipe
-from ganref.spec.layers import Conv, Layer
+from ganref.spec.layers import Conv, ConvTranspose, Layer, Shape
 from ganref.spec.networks import Network
 
 from . import command
@@ -49,8 +50,20 @@ def counts(network: Network, first: bool) -> tuple[int, int, int]:
     return 3, 1 if first else 3, 2
 
 
+def even(layer: Conv, shape: Shape) -> tuple[Conv, Shape]:
+    """(layer, shape of its input) without the odd row and column of uneven padding, which no kernel
+    knows: they lie in the input already, or stay on the output; nothing is copied."""
+    before, after = layer.padding
+    if before == after:
+        return layer, shape
+    channels, *sides = shape
+    if not isinstance(layer, ConvTranspose):
+        sides = [side + 1 for side in sides]
+    return dataclasses.replace(layer, padding=(before, before)), (channels, *sides)
+
+
 def measure(chosen: Recipe, dtype: str, repeats: int) -> list[dict[str, Any]]:
-    """A row for each convolution. Raises UserError where padding is uneven, which copies."""
+    """A row for each convolution."""
     library = importlib.import_module(f"benchmarks.kernels_{KERNELS}")
     rows = []
     for network in chosen.networks:
@@ -59,12 +72,12 @@ def measure(chosen: Recipe, dtype: str, repeats: int) -> list[dict[str, Any]]:
         ]
         for i, layer in convolutions:
             assert isinstance(layer, Conv)
-            if layer.padding[0] != layer.padding[1]:
-                raise UserError(f"{chosen.name} pads unevenly; choose dcgan or dcgan-nyu")
             flops = 2 * layer.macs(network.shapes[i]) * chosen.batch_size
             times = [
                 fastest(kernel, least=repeats)
-                for kernel in library.kernels(layer, network.shapes[i], chosen.batch_size, dtype)
+                for kernel in library.kernels(
+                    *even(layer, network.shapes[i]), chosen.batch_size, dtype
+                )
             ]
             rows.append({
                 "layer": f"{network.name}.{i}", "flops": flops, "times": counts(network, i == 0),

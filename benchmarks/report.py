@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import ganref
+from ganref.parity import gpus
 
 # A row's key for how many times as fast it is, and the mode that it is compared with.
 RATIOS = {"ratio": "page", "ratio_eager": "eager", "ratio_fast": "fast"}
+MEMORY = "peak_memory", "device_memory"  # the process's, and the device's
 UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
 
 
@@ -30,7 +31,7 @@ def step_times(row: dict[str, Any]) -> list[float]:
 
 def summarise(row: dict[str, Any], rate: float | None) -> None:
     """Add to a measured row what follows from its turns; `rate` is the machine's best matrix
-    product in FLOP/s."""
+    product in FLOP/s, in the row's own precision."""
     times = step_times(row)
     batch, step = row["batch_size"], spread(times)
     row["step_s"] = step
@@ -42,6 +43,11 @@ def summarise(row: dict[str, Any], rate: float | None) -> None:
     row["flops_per_s"] = row["flops_per_example"] * batch / step["median"]
     row["share_of_matmul"] = row["flops_per_s"] / rate if rate else None
     row["diverged"] = not all(turn["finite"] for turn in row["rounds"])
+
+
+def best_rate(rates: dict[str, dict[str, list[float]]], dtype: str) -> float | None:
+    """The best of the matrix products in that precision, in FLOP/s."""
+    return max((max(found) for found in rates.get(dtype, {}).values() if found), default=None)
 
 
 def add_ratios(rows: list[dict[str, Any]]) -> None:
@@ -68,7 +74,7 @@ def seconds(*values: float) -> str:
 def table(rows: list[dict[str, Any]]) -> str:
     """All rows for a terminal; what was not timed says why."""
     head = ("recipe", "backend", "mode", "batch", "width", "examples/s", "step", "min..max",
-            "×page", "×eager", "×fast", "run", "matmul", "memory", "input")  # fmt: skip
+            "×page", "×eager", "×fast", "run", "matmul", "host", "device", "input")  # fmt: skip
     lines = [head, *(_cells(row) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     out = []
@@ -83,9 +89,8 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     name = (row["recipe"], row["backend"], row["mode"], str(row["batch_size"]),
             str(row["width"] or "-"))  # fmt: skip
     if "step_s" not in row:
-        return (*name, *("-",) * 10, row["why"])
+        return (*name, *("-",) * 11, row["why"])
     step, share = row["step_s"], row["share_of_matmul"]
-    memory = row["device_memory"] or row["peak_memory"]
     return (
         *name,
         f"{row['examples_per_s']['median']:,.0f}",
@@ -94,16 +99,19 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         *(f"{row[key]['median']:.2f}" if key in row else "-" for key in RATIOS),
         seconds(row["run_s"]),
         f"{share:.1%}" if share is not None else "-",
-        f"{memory / 2**20:,.0f} MiB",
+        *(f"{row[key] / 2**20:,.0f} MiB" if row[key] else "-" for key in MEMORY),
         f"{row['input_share']:.1%}" if row.get("input_share") is not None else "-",
         *(["not finite"] if row["diverged"] else []),
     )
 
 
-def rates_line(rates: dict[str, list[float]]) -> str:
-    """The matrix-product rates of all frameworks."""
-    parts = [f"{name} {max(found) / 1e9:,.1f}" for name, found in rates.items() if found]
-    return "matrix product, best of the run, GFLOP/s: " + (", ".join(parts) or "none")
+def rates_line(rates: dict[str, dict[str, list[float]]]) -> str:
+    """The matrix-product rates of all frameworks in each precision."""
+    parts = [
+        f"{dtype} " + ", ".join(f"{name} {max(best) / 1e9:,.1f}" for name, best in found.items())
+        for dtype, found in rates.items()
+    ]
+    return "matrix product, best of the run, GFLOP/s: " + ("; ".join(parts) or "none")
 
 
 def environment(threads: int, device: str) -> dict[str, Any]:
@@ -121,7 +129,9 @@ def environment(threads: int, device: str) -> dict[str, Any]:
         "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "device": device,
-        "gpus": _gpus() if device != "cpu" else [],
+        "gpus": [", ".join(map(str, vars(gpu).values())) for gpu in gpus.found()]
+        if device != "cpu"
+        else [],
         "load_before": os.getloadavg(),
         "versions": {
             "ganref": ganref.__version__,
@@ -139,15 +149,6 @@ def _processor() -> dict[str, str]:
         return {}
     pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line)
     return {key.strip(): value.strip() for key, value in pairs}
-
-
-def _gpus() -> list[str]:
-    fields = "name,driver_version,memory.total"
-    try:
-        asked = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"]
-        return subprocess.run(asked, capture_output=True, text=True).stdout.strip().splitlines()
-    except OSError:
-        return []
 
 
 def busy(load: tuple[float, float, float], threads: int) -> str:

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from ganref.backend import BACKENDS
 from ganref.parity import workers
 
 
@@ -18,7 +19,7 @@ def environment(threads: int, cache: Path) -> dict[str, str]:
     threaded = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     return workers.environment(
         **dict.fromkeys(threaded, str(threads)),
-        TORCHINDUCTOR_CACHE_DIR=str(cache / "inductor"),
+        **{entry.keeps: str(cache / name) for name, entry in BACKENDS.items() if entry.keeps},
         TRITON_CACHE_DIR=str(cache / "triton"),
         # Otherwise it takes a GPU's whole memory, which others have to share.
         TF_FORCE_GPU_ALLOW_GROWTH="true",

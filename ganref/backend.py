@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import os
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from .spec.engines import DMLC, JAX, TF_CONFIG, TORCHRUN, Engine, Peers
+from .spec.engines import DMLC, JAX, TF_CONFIG, TORCH, Engine, Peers
 from .spec.errors import UserError
 from .spec.networks import Network as NetworkSpec
 from .spec.releases import Releases, how_to_install
@@ -75,8 +74,8 @@ class GAN(Protocol):
         Z_G: np.ndarray | None = None,
         masks: Masks | None = None,
     ) -> State:
-        """The gradients of loss_D and of loss_G, both at the present weights, by parameter name;
-        nothing is changed. Of a step's batches of D's updates, they are of the first."""
+        """The gradients of loss_D and loss_G at the present weights, by name, in a step's first update
+        of D; a worker's are of its rows."""
 
     def generate(
         self, Z: np.ndarray, *, batch_stats: bool = False, ema: bool = False
@@ -167,10 +166,13 @@ class Backend(Protocol):
     def set_threads(self, threads: int) -> None:
         """How many cores the framework may use."""
 
+    def computing(self, dtype: str, device: str) -> Any:
+        """A context: what is made on that device is in that precision, and the same each time."""
+
     def matmul(
         self, a: np.ndarray, b: np.ndarray, dtype: str = "float32", device: str = "cpu"
     ) -> Callable[[], Any]:
-        """A function that makes the product of two square matrices, in that precision."""
+        """What makes the product of two square matrices in that precision, to its end."""
 
     def peak_memory(self, device: str) -> int | None:
         """The most bytes that were in use on a GPU; None where nobody counts."""
@@ -178,22 +180,23 @@ class Backend(Protocol):
 
 @dataclass(frozen=True)
 class Entry:
-    """A backend in the list: where it is, what it needs, and what that is released for."""
+    """A backend in the list: where it is, and what it needs and is released for."""
 
     module: str
     requires: str
     extra: str
     releases: Releases = Releases()
+    keeps: str = ""  # the variable that names the folder for what it compiles
     engine: Engine | None = None  # how workers of a run find one another
 
 
-# The only place outside a backend's folder that knows of it; pyproject.toml has its releases too.
+# The only place outside a backend's folder that knows of it; pyproject.toml's markers say the same.
 BACKENDS: dict[str, Entry] = {
     "numpy": Entry("ganref.numpy", "numpy", ""),
-    "torch": Entry("ganref.torch", "torch", "torch", engine=TORCHRUN),
-    "tf": Entry("ganref.tf", "tensorflow", "tf", Releases((3, 13)), TF_CONFIG),
-    "mxnet": Entry("ganref.mxnet", "mxnet", "mxnet", Releases((3, 12), "x86_64", numpy=1), DMLC),
-    "jax": Entry("ganref.jax", "jax", "jax", engine=JAX),
+    "torch": Entry("ganref.torch", "torch", "torch", Releases(), "TORCHINDUCTOR_CACHE_DIR", TORCH),
+    "tf": Entry("ganref.tf", "tensorflow", "tf", Releases((3, 13)), engine=TF_CONFIG),
+    "mxnet": Entry("ganref.mxnet", "mxnet", "mxnet", Releases((3, 12), "x86_64", 1, 8.6), "", DMLC),
+    "jax": Entry("ganref.jax", "jax", "jax", Releases(), "JAX_COMPILATION_CACHE_DIR", JAX),
 }
 
 
@@ -218,7 +221,7 @@ def is_installed(name: str) -> bool:
 def load_backend(name: str) -> Backend:
     """Import a backend. Raises UserError if it is unknown, missing or broken, with the cure."""
     entry = check_backend(name)
-    # Read once, when the first framework brings OpenMP in; MXNet's import would leave one thread.
+    # Read once; MXNet's import would leave one thread.
     os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))
     cure = install(entry.extra)
     if not is_installed(name):
@@ -226,16 +229,15 @@ def load_backend(name: str) -> Backend:
     try:
         return cast(Backend, importlib.import_module(entry.module))
     except ImportError as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"backend {name} does not import here ({reason}); {cure}") from error
+        why = " ".join(str(error).split())
+        raise UserError(f"backend {name} does not import here ({why}); {cure}") from error
 
 
 def need(
     module: str, package: str, purpose: str = "", extra: str = "", cure: str = "", repair: str = ""
 ) -> ModuleType:
-    """An optional module. Raises UserError if it is missing, with the `cure` (by default pip's
-    command for the `extra` of ganref that has it, or for the package), or broken, with the
-    `repair`; `purpose` says what asks for it."""
+    """An optional module. Raises UserError if it is missing, with the `cure` (by default pip's line
+    for the `extra` or package), or broken, with the `repair`; `purpose` says who asks."""
     try:
         return importlib.import_module(module)
     except ImportError:

@@ -51,6 +51,9 @@ def table(report: dict[str, Any]) -> str:
         worst = [max(pair["worst"][kind], default=float("nan")) for kind in KINDS]
         verdict = "outside" if pair["first_outside"] else "ok"
         lines.append(f"{label:<{wide}}" + "".join(f"{w:>12.1e}" for w in worst) + f"  {verdict}")
+    if beside := [name for name, where in report["devices"].items() if where == "cpu"]:
+        others = next(where for where in report["devices"].values() if where != "cpu")
+        lines.append(f"without {others}, on the processor beside the others: {', '.join(beside)}")
     last = [
         next((t for t in reversed(report["tolerances"][k]) if t is not None), None) for k in KINDS
     ]

@@ -9,6 +9,7 @@ import platform
 from . import cli
 from .backend import BACKENDS, is_installed
 from .output import strict_json
+from .parity import gpus
 from .parity.trial import diagnose, probe
 
 
@@ -28,6 +29,9 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     cores = len(os.sched_getaffinity(0))
     print(f"Python {platform.python_version()} on {platform.platform()}, {cores} cores")
+    for number, gpu in enumerate(gpus.found()):
+        about = f"compute capability {gpu.capability}, {gpu.memory}, driver {gpu.driver}"
+        print(f"GPU {number}  {gpu.name}, {about}")
     broken = False
     for name in BACKENDS:
         works, line = diagnose(name)

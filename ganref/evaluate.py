@@ -116,7 +116,8 @@ def _evaluate(args: argparse.Namespace, checkpoint: Checkpoint, out: Path) -> No
     config, gan = cli.restore(checkpoint, args.backend, args.device, args.threads)
     labels = shown.labels_like(recipe, dataset.labels, args.seed, args.num)
     samples = cli.generate(gan, recipe, args.seed, args.num, rng.EVALUATION, labels, ema=args.ema)
-    results = evaluate_samples(recipe, dataset, samples, args.seed, inception=args.inception)
+    how: dict[str, Any] = {"inception": args.inception, "device": config.device}
+    results = evaluate_samples(recipe, dataset, samples, args.seed, **how)
     print(f"{args.num:,} samples of {recipe.name} at step {checkpoint.step:,}, on {dataset.name}")
     print(table(results))
     rows = classes_of(recipe, dataset, samples, args.seed)

@@ -36,7 +36,9 @@ def parser() -> argparse.ArgumentParser:
     g.add_argument("--dtype", help="float32 (default), float64, or what the backend has")
     g.add_argument("--compile", choices=("auto", "on", "off"),
                    help="fast path: auto ends soonest, on is steadily fastest (auto)")  # fmt: skip
-    g.add_argument("--threads", type=cli.THREADS, help="cores to use (default all)")
+    g.add_argument(
+        "--threads", type=cli.THREADS, help="cores to use (default all, one for small steps)"
+    )
     g.add_argument("--workers", type=cli.THREADS, metavar="N",
                    help="processes here that share every batch")  # fmt: skip
     g.add_argument("--patience", type=cli.between(float, 1, 10**6), metavar="SECONDS",
@@ -92,6 +94,8 @@ def main(argv: list[str] | None = None) -> int:
         return cli.start(sys.argv[1:] if argv is None else argv, args)
     # Whoever has started workers here has shared the threads out.
     threads = cli.prepare_threads(None if place and "workers" in args else args.get("threads"))
+    if args.get("compile") != "off":
+        cli.keep_compiled()
     if "tensorboard" in args:
         board.check()
     with contextlib.ExitStack() as until_the_end:
@@ -135,6 +139,7 @@ def _begin(
         config, dataset = cli.begin_together(args, place, peers)
     else:
         config, dataset = cli.new_run(args)
+        threads = cli.useful_threads(config.recipe, threads, args.get("threads"))
     gan = cli.create(config, threads, None, peers)
     about = cli.machine(config.backend, threads, peers)
     if "run_dir" in args:
@@ -163,6 +168,8 @@ def _go_on(
     config, dataset, checkpoint, log = cli.resumed_run(args, run)
     if peers:
         cli.hand_out(args, peers, config, dataset, checkpoint)
+    else:
+        threads = cli.useful_threads(config.recipe, threads, args.get("threads"))
     gan = cli.create(config, threads, checkpoint, peers)
     run.go_on(config, cli.machine(config.backend, threads, peers), log)
     return config, gan, dataset, run, checkpoint.step if checkpoint else 0

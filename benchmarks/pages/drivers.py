@@ -20,6 +20,7 @@ import numpy as np
 from ganref.backend import BACKENDS
 from ganref.exchange import layouts
 from ganref.spec import Network
+from ganref.spec.precision import storage
 from ganref.spec.schema import Norm
 
 Weights = layouts.Weights
@@ -33,8 +34,12 @@ class NumPy:
     norm = Norm()
     slope = 0.2
 
+    backend = "numpy"  # whose switches settle what a GPU makes of float32
+
     def __init__(self, dtype: str = "float64", device: str = "cpu", eager: bool = False) -> None:
-        self.dtype, self.device, self.eager = dtype, device, eager
+        self.precision, self.dtype = dtype, storage(dtype)
+        self.device, self.eager = device, eager
+        self.framework = importlib.import_module(f"ganref.{self.backend}.framework")
         self.load()
 
     def load(self) -> None:
@@ -43,7 +48,17 @@ class NumPy:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Make this precision the framework's default, and this device."""
-        yield
+        with self.computing():
+            yield
+
+    def computing(self) -> Any:
+        """A context in which a GPU computes as the backend's does: in this precision."""
+        return self.framework.computing(self.precision, self.device)
+
+    def place(self, tensor: Any) -> str:
+        """The device that a tensor, a variable or a backend's parameter lies on; "" for what lies
+        nowhere: numbers, and what is being compiled."""
+        return "cpu"
 
     def tensor(self, array: np.ndarray) -> Any:
         """An array of numbers, images as channels, rows, columns, as the page has it."""
@@ -101,6 +116,7 @@ class Torch(NumPy):
 
     # G's statistics also take in what is drawn for D.
     norm = Norm(G_in_update_D=True)
+    backend = "torch"
 
     def load(self) -> None:
         self.torch = importlib.import_module("torch")
@@ -110,9 +126,13 @@ class Torch(NumPy):
         before = self.torch.get_default_dtype()
         self.torch.set_default_dtype(getattr(self.torch, self.dtype))
         try:
-            yield
+            with self.computing():
+                yield
         finally:
             self.torch.set_default_dtype(before)
+
+    def place(self, tensor: Any) -> str:
+        return str(getattr(tensor, "device", ""))
 
     def tensor(self, array: np.ndarray) -> Any:
         return self.torch.tensor(array, dtype=getattr(self.torch, self.dtype), device=self.device)
@@ -151,10 +171,10 @@ class TensorFlow(NumPy):
     own = staticmethod(layouts.in_keras)
     norm = Norm(unbiased=False, G_in_update_D=True)
     slope = float(np.float32(0.2))  # a slope is a float32, whatever it is applied to
+    backend = "tf"
 
     def load(self) -> None:
-        framework = importlib.import_module("ganref.tf.framework")
-        self.tf, self.keras = framework.tf, importlib.import_module("keras")
+        self.tf, self.keras = self.framework.tf, importlib.import_module("keras")
         self.kept: list[Any] = []
 
     @contextmanager
@@ -166,12 +186,18 @@ class TensorFlow(NumPy):
         config.set_dtype_policy(self.dtype)
         self.tf.config.run_functions_eagerly(self.eager)
         try:
-            with self.tf.device(self.device.replace("cpu", "/CPU:0").replace("cuda", "/GPU")):
+            with self.tf.device(self.framework.resolve_device(self.device)), self.computing():
                 yield
         finally:
             config.set_floatx(before[0])
             config.set_dtype_policy(before[1])
             self.tf.config.run_functions_eagerly(False)
+
+    def place(self, tensor: Any) -> str:
+        if isinstance(tensor, self.keras.Variable):
+            tensor = tensor.value  # TensorFlow's
+        where = getattr(tensor, "device", None) if self.tf.executing_eagerly() else None
+        return (where or "").rpartition("device:")[2].replace("CPU:0", "cpu").replace("GPU", "cuda")
 
     def tensor(self, array: np.ndarray) -> Any:
         array = array.astype(self.dtype)
@@ -217,9 +243,9 @@ class MXNet(NumPy):
     # The statistics change on the way back, which meets the fake batch first, and their momentum is
     # a float32.
     norm = Norm(unbiased=False, fake_first=True, momentum=float(np.float32(0.9)))
+    backend = "mxnet"
 
     def load(self) -> None:
-        self.framework = importlib.import_module("ganref.mxnet.framework")
         self.mx = self.framework.mx
 
     @contextmanager
@@ -232,10 +258,19 @@ class MXNet(NumPy):
 
         with ExitStack() as stack:
             stack.enter_context(self.framework.resolve_device(self.device))
+            stack.enter_context(self.computing())
             if self.dtype == "float64":
                 leaky = self.mx.gluon.nn.LeakyReLU
                 stack.enter_context(mock.patch.object(leaky, "hybrid_forward", exact))
             yield
+
+    def place(self, tensor: Any) -> str:
+        if isinstance(tensor, self.mx.gluon.Parameter):
+            tensor = tensor.data()
+        where = getattr(tensor, "ctx", None)  # symbols have none
+        if where is None:
+            return ""
+        return "cpu" if where.device_type == "cpu" else f"cuda:{where.device_id}"
 
     def tensor(self, array: np.ndarray) -> Any:
         return self.mx.np.array(array, dtype=self.dtype)
@@ -294,6 +329,7 @@ class JAX(NumPy):
 
     own = staticmethod(layouts.in_jax)
     order = ("W", "b", "scale", "shift", "mean", "var")  # what a layer has, as the spec has it
+    backend = "jax"
 
     def load(self) -> None:
         self.jax = importlib.import_module("jax")
@@ -304,13 +340,22 @@ class JAX(NumPy):
         # Where it is in newer releases, or else in older; the process' own switch stays as it is.
         newer = hasattr(self.jax, "enable_x64")
         enable_x64 = importlib.import_module("jax" if newer else "jax.experimental").enable_x64
-        kind, _, number = self.device.partition(":")
         with ExitStack() as stack:
             stack.enter_context(enable_x64(self.dtype == "float64"))
-            device = self.jax.devices(kind)[int(number or 0)]
+            device = self.framework.resolve_device(self.device)
             stack.enter_context(self.jax.default_device(device))
+            stack.enter_context(self.computing())
             stack.enter_context(self.jax.disable_jit(self.eager))
             yield
+
+    def place(self, tensor: Any) -> str:
+        if isinstance(tensor, tuple):  # (layer, name)
+            tensor = tensor[0][tensor[1]]
+        tensor = getattr(tensor, "value", tensor)  # a backend's cell
+        if not isinstance(tensor, self.jax.Array) or isinstance(tensor, self.jax.core.Tracer):
+            return ""
+        (where,) = tensor.devices()
+        return "cpu" if where.platform == "cpu" else f"cuda:{where.id}"
 
     def tensor(self, array: np.ndarray) -> Any:
         array = array.astype(self.dtype)

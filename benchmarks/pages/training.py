@@ -105,7 +105,7 @@ def create(
 ) -> PageGAN:
     """The page of a recipe in a framework, the file itself. Raises UserError, as `check` does."""
     check(recipe, framework)
-    if dtype not in ("float32", "float64"):
+    if dtype == "bfloat16":  # tf32 is a switch of the device's, which no page mentions
         raise UserError("pages have no mixed precision: time fast, auto or off")
     name = page.named(recipe.name, framework)
     # Before the framework: some say there how MXNet is to compute.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from ganref.spec.precision import DTYPES
 
 from .. import command, report
 from ..pages import training
-from . import charts, gate, rounds
+from . import charts, duration, gate, rounds
 from .measure import COMPILE, PAGES
 
 MODES = (*PAGES, *COMPILE)
@@ -32,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--widths", help="comma-separated (default the recipe's)")
     p.add_argument("--device", default="cpu", help="cpu, cuda or cuda:i (default cpu)")
     p.add_argument("--dtype", default="float32", choices=DTYPES)
-    p.add_argument("--repeats", type=number, default=7, help="turns of each variant (default 7)")
+    p.add_argument("--repeats", type=number, default=5, help="turns of each variant (default 5)")
     p.add_argument("--seconds", type=cli.positive(float), default=1.0,
                    help="length of a turn, one call at least (default 1)")  # fmt: skip
     p.add_argument("--input", action="store_true", help="also how long the loop waits for draws")
@@ -91,6 +92,9 @@ def main(argv: list[str] | None = None) -> int:
     how = rounds.Settings(
         device, args.dtype, threads, args.repeats, args.seconds, args.seed, args.input
     )
+    if device != "cpu" and not args.backends:
+        here = command.with_device(command.chosen_backends(None), device)
+        args.backends = ",".join(here)
     todo = [(shape, variants(args, shape)) for shape in shapes(args)]
     command.prepare(args.out)
     result: dict[str, Any] = {
@@ -101,6 +105,9 @@ def main(argv: list[str] | None = None) -> int:
     }
     if warning := report.busy(result["environment"]["load_before"], threads):
         command.say(warning)
+    said = duration.in_words(duration.estimate(todo, how))
+    command.say(f"{sum(len(asked) for _, asked in todo)} variants, about {said}")
+    start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="ganref-bench-") as folder:
         judge = gate.Gate(Path(folder), threads, args.seed)
         for shape, asked in todo:
@@ -114,15 +121,15 @@ def main(argv: list[str] | None = None) -> int:
     print(report.rates_line(result["matmul_flops_per_s"]))
     written = ["speed.json", "speed.png", *(["curves.png"] if curves else [])]
     print("written: " + ", ".join(str(args.out / name) for name in written))
+    command.say(f"took {duration.in_words(time.monotonic() - start)}")
     return 1 if any("why" in row for row in result["rows"]) else 0
 
 
 def _write(result: dict[str, Any], args: argparse.Namespace) -> None:
-    """Everything so far, against the best matrix product so far."""
-    best = max((max(found) for found in result["matmul_flops_per_s"].values() if found), default=0)
+    """Everything so far, against the best matrix product so far in each row's precision."""
     for row in result["rows"]:
         if row["rounds"]:
-            report.summarise(row, best)
+            report.summarise(row, report.best_rate(result["matmul_flops_per_s"], row["dtype"]))
         if "version" in row:
             result["environment"]["versions"][row["backend"]] = row["version"]
     parts = {name: part for name, part in result.items() if name not in ("environment", "settings")}

@@ -12,7 +12,8 @@ from ganref.output.canvas import colours, figure, plain, save
 
 LOOKS = {"page": (0.35, "", ":"), "eager": (0.2, "", (0, (1, 4))), "off": (0.6, "//", "-."),
          "auto": (0.8, "..", "--"), "fast": (1.0, "", "-"),
-         "bfloat16": (0.7, "xx", "-.")}  # fmt: skip
+         "bfloat16": (0.7, "xx", "-."), "tf32": (0.7, "++", (0, (5, 1))),
+         "page tf32": (0.35, "++", (0, (1, 2)))}  # fmt: skip
 WIDE = 8.0  # a logarithmic scale where the fastest is so many times as fast as the slowest
 
 
@@ -149,9 +150,10 @@ def _footer(result: dict[str, Any]) -> str:
     about, asked = result["environment"], result["settings"]
     where = about["gpus"][0].split(",")[0] if about["gpus"] else about["processor"]
     threads = f"{about['threads']} thread" + ("s" if about["threads"] > 1 else "")
+    turns = "interleaved repetitions" if result.get("in_turn", True) else "repetitions"
     return (
         f"{where}, {threads}, {asked['dtype']}; medians of {asked['repeats']} "
-        "interleaved repetitions, whiskers from slowest to fastest"
+        f"{turns}, whiskers from slowest to fastest"
     )
 
 

@@ -18,6 +18,7 @@ leaky ReLU has: a float32 in Keras.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -185,18 +186,20 @@ class Gate:
         wide = still(recipe.replace(batch_size=oracle_batch(recipe)))
         if wide != recipe:
             exams.append(jobs.draw(wide, dataset, dtype, device, self.seed, 1))
-        verdicts = []
-        for job in exams:
-            size = f"{job.recipe.name}-{job.recipe.width}-{job.recipe.batch_size}"
-            name = f"{size}-{job.dtype}-{job.recipe.adam_D.lr}-{job.steps_per_call}"
-            key = backend, mode, name
-            if key not in self._verdicts:
-                path = self.folder / name
+        keys = [(backend, mode, _name(job)) for job in exams]
+        with contextlib.ExitStack() as until_the_end:
+            worker: Worker | None = None
+            for key, job in zip(keys, exams, strict=True):
+                if key in self._verdicts:
+                    continue
+                if worker is None:  # one process for both: imports take as long as the exams
+                    worker = Worker(backend, mode, self.threads)
+                    until_the_end.callback(worker.close)
+                path = self.folder / _name(job)
                 path = path if path.exists() else jobs.save(job, path)
-                found = self._losses(backend, mode, path)
+                found = _losses(worker, path)
                 self._verdicts[key] = self.verdict(path, meant(job, backend, mode), found)
-            verdicts.append(self._verdicts[key])
-        return verdicts
+        return [self._verdicts[key] for key in keys]
 
     def verdict(
         self, path: Path, job: jobs.Job, found: Losses, first_loss: bool = False
@@ -206,24 +209,13 @@ class Gate:
         key = path, job.recipe
         if key not in self._oracle:
             kinds = ["float64", "float32"] if job.dtype == "float32" else ["float64"]
-            self._oracle[key] = [
-                self._losses("numpy", "off", self._on_numpy(path, job, kind)) for kind in kinds
-            ]
+            with contextlib.closing(Worker("numpy", "off", self.threads)) as worker:
+                self._oracle[key] = [
+                    _losses(worker, self._on_numpy(path, job, kind)) for kind in kinds
+                ]
         exact, rounded = [*self._oracle[key], None][:2]
         assert exact is not None
         return judge(job, found, exact, rounded, first_loss)
-
-    def _losses(self, backend: str, mode: str, path: Path) -> Losses:
-        worker = Worker(backend, mode, self.threads)
-        try:
-            found = worker.ask("losses", job=str(path))
-        finally:
-            worker.close()
-        if file := found.pop("file", None):
-            with np.load(file) as state:
-                found["state"] = dict(state)
-            Path(file).unlink()
-        return found
 
     def _on_numpy(self, path: Path, job: jobs.Job, dtype: str) -> Path:
         """The same job where NumPy can do it, with only as many steps as are judged."""
@@ -237,6 +229,20 @@ class Gate:
         )
         here = jobs.Job(job.recipe, dtype, "cpu", job.seed, job.run_steps, (first,))
         return jobs.save(here, path.with_name(f"{path.name}-oracle-{dtype}-{len(self._oracle)}"))
+
+
+def _name(job: jobs.Job) -> str:
+    size = f"{job.recipe.name}-{job.recipe.width}-{job.recipe.batch_size}"
+    return f"{size}-{job.dtype}-{job.recipe.adam_D.lr}-{job.steps_per_call}"
+
+
+def _losses(worker: Worker, path: Path) -> Losses:
+    found: Losses = worker.ask("losses", job=str(path))
+    if file := found.pop("file", None):
+        with np.load(file) as state:
+            found["state"] = dict(state)
+        Path(file).unlink()
+    return found
 
 
 def require(verdicts: list[dict[str, Any]]) -> None:

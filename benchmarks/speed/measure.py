@@ -20,6 +20,8 @@ from ganref.parity.workers import serve
 from ganref.spec.precision import storage
 from ganref.spec.state import initial_state
 
+from . import places
+
 # "bfloat16" is "fast" in mixed precision, beside the others in the same rounds.
 COMPILE = {"fast": "on", "auto": "auto", "off": "off", "bfloat16": "on"}
 # The framework's page as it stands, and without what it compiles.
@@ -36,14 +38,16 @@ class Variant:
         self.module.set_threads(threads)
 
     def hello(self) -> dict[str, Any]:
-        """Who is here."""
-        return {"version": self.module.version(), "devices": self.module.devices()}
+        """Who is here, and what precisions each of its devices has."""
+        devices = {device: self.module.dtypes(device) for device in self.module.devices()}
+        return {"version": self.module.version(), "devices": devices}
 
     def losses(self, job: str) -> dict[str, Any]:
         """The losses of a job's first call, from the initial weights, and in a file what it made of
         Adam's first moments (gradients, but for a factor) and of running statistics."""
         self._load(job)
         self.gan = self._create()
+        self._hold()
         found: dict[str, Any] = self._losses(self._call())
         if self.mode not in PAGES:
             found["file"] = f"{job}-{self.backend}-{self.mode}.npz"
@@ -57,11 +61,14 @@ class Variant:
         self._load(job)
         start = time.perf_counter()
         self.gan = self._create()
+        self._hold()
         created = time.perf_counter()
-        losses = self._call()
-        called = time.perf_counter()
+        with places.watching(self.backend, self.gan) as lain:
+            losses = self._call()
+            called = time.perf_counter()
+        places.check(lain, self.job.device)
         took = {"create_s": created - start, "first_call_s": called - created}
-        return took | self._losses(losses)
+        return took | {"held": self.held} | self._losses(losses)
 
     def turn(self, seconds: float) -> dict[str, Any]:
         """Whole calls until they add up to `seconds`: {steps, seconds, cpu_s, finite}. A call has
@@ -92,7 +99,8 @@ class Variant:
 
         recipe = self.job.recipe
         dataset = data.load(recipe.data, recipe, self.job.seed, progress=False)
-        source = batches.Source(recipe, dataset, self.job.seed, self.job.dtype)
+        held = self.job.device != "cpu" and self.gan.hold(dataset.array)
+        source = batches.Source(recipe, dataset, self.job.seed, self.job.dtype, held)
         # Calls of one length: another would be compiled anew, which would hide the waiting.
         every = batches.plan(source, 0, 10**6, None)
         drawn = batches.ahead(source, (r for r in every if len(r) == self.job.steps_per_call))
@@ -118,8 +126,8 @@ class Variant:
         from . import jobs
 
         self.job = jobs.load(Path(job))
-        self.pool: Iterator[Any] = itertools.cycle(self.job.calls)
-        self.trained = 0
+        self.pool: Iterator[int] = itertools.cycle(range(len(self.job.calls)))
+        self.trained, self.held = 0, False
 
     def _create(self) -> Any:
         job = self.job
@@ -129,6 +137,11 @@ class Variant:
 
             return training.create(self.backend, *args, eager=self.mode == "eager")
         return self.module.create(*args, COMPILE[self.mode], job.run_steps)
+
+    def _hold(self) -> None:
+        """As the training loop does on a GPU. A page has batches, as its reader would give it."""
+        if self.mode not in PAGES and self.job.data is not None:
+            self.held = self.gan.hold(self.job.data)
 
     def _initial_state(self) -> dict[str, np.ndarray]:
         recipe, dtype = self.job.recipe, storage(self.job.dtype)
@@ -145,8 +158,10 @@ class Variant:
         self._call()
 
     def _call(self) -> np.ndarray:
-        batch = next(self.pool)
-        losses = self.gan.train_steps(batch.X, batch.Z, Z_G=batch.Z_G, masks=batch.masks)
+        i = next(self.pool)
+        batch = self.job.calls[i]
+        X = self.job.rows[i] if self.held else batch.X
+        losses = self.gan.train_steps(X, batch.Z, Z_G=batch.Z_G, masks=batch.masks)
         self.trained += len(batch.X)
         return np.asarray(losses)
 

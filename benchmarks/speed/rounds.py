@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import os
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from ..workers import Worker
 from . import gate, jobs
 from .measure import COMPILE, PAGES
 
+Rates = dict[str, dict[str, list[float]]]  # FLOP/s by precision and backend
 SETTLE = 0.3  # seconds before a turn: threads of the one before still spin for a while
 
 
@@ -44,9 +46,10 @@ def measure(
     asked: list[tuple[str, str]],
     how: Settings,
     judge: gate.Gate,
-    rates: dict[str, list[float]],
+    rates: Rates,
 ) -> list[dict[str, Any]]:
-    """The rows of one recipe at one batch size and width. `rates` collects the matrix products."""
+    """The rows of one recipe at one batch size and width. `rates` collects the matrix products, by
+    precision and backend."""
     dataset = data.load(shape.data, shape, how.seed)
     job = jobs.draw(shape, dataset, how.dtype, how.device, how.seed)
     paths = {
@@ -76,7 +79,11 @@ def measure(
                 workers.pop(i).close()
         for name in dict.fromkeys(row["backend"] for row in rows):
             with contextlib.suppress(WorkerFailed):
-                probes[name] = Worker(name, "off", how.threads)
+                probe = Worker(name, "off", how.threads)
+                probes[name] = probe
+                # NumPy's product would be a processor's, and of a size that is a GPU's.
+                if how.device not in probe.hello["devices"]:
+                    probes.pop(name).close()
         _rounds(rows, workers, probes, how, rates)
         for i, worker in workers.items():
             if "why" not in rows[i]:
@@ -92,10 +99,11 @@ def _rounds(
     workers: dict[int, Worker],
     probes: dict[str, Worker],
     how: Settings,
-    rates: dict[str, list[float]],
+    rates: Rates,
 ) -> None:
     """Every variant has one turn in every round, each round beginning with another one."""
     alive = [i for i in workers if "why" not in rows[i]]
+    kinds = list(dict.fromkeys(rows[i]["dtype"] for i in alive))
     command.say(f"steady state: {how.repeats} rounds of {len(alive)} variants")
     with tqdm(total=how.repeats * len(alive), unit="turn", disable=None) as bar:
         for turn in range(how.repeats):
@@ -109,11 +117,12 @@ def _rounds(
                     rows[i]["rounds"].append(answer | {"load": load})
                 bar.update()
             alive = [i for i in alive if "why" not in rows[i]]
-            for name, probe in probes.items():
+            for dtype, (name, probe) in itertools.product(kinds, probes.items()):
                 time.sleep(SETTLE)
-                with contextlib.suppress(WorkerFailed):
-                    what = {"dtype": how.dtype, "device": how.device, "seconds": how.seconds / 4}
-                    rates.setdefault(name, []).append(probe.ask("matmul", **what)["flops_per_s"])
+                with contextlib.suppress(WorkerFailed):  # it may not have that precision
+                    what = {"dtype": dtype, "device": how.device, "seconds": how.seconds / 4}
+                    found = rates.setdefault(dtype, {}).setdefault(name, [])
+                    found.append(probe.ask("matmul", **what)["flops_per_s"])
 
 
 def _build(

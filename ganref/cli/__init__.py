@@ -31,7 +31,16 @@ from .runs import (
     resumed_run,
     trained,
 )
-from .start import check_memory, create, machine, pick_device, prepare_threads, versions
+from .start import (
+    check_memory,
+    create,
+    keep_compiled,
+    machine,
+    pick_device,
+    prepare_threads,
+    useful_threads,
+    versions,
+)
 
 __all__ = [
     "DEFINING",
@@ -50,6 +59,7 @@ __all__ = [
     "generate_rows",
     "hand_out",
     "joined",
+    "keep_compiled",
     "machine",
     "new_run",
     "path",
@@ -67,6 +77,7 @@ __all__ = [
     "shows_bar",
     "start",
     "trained",
+    "useful_threads",
     "versions",
     "with_data",
 ]

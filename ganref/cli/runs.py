@@ -41,7 +41,7 @@ def new_run(args: dict[str, Any]) -> tuple[Config, data.Dataset]:
         data=_anywhere(name),
         identity=dataset.identity,
         seed=args.get("seed", 0),
-        device=pick_device(backend, args.get("device", "auto")),
+        device=pick_device(backend, args.get("device", "auto"), built),
         dtype=args.get("dtype", "float32"),
         compile=args.get("compile", "auto"),
         steps=steps,
@@ -79,7 +79,7 @@ def resumed_run(
     config = dataclasses.replace(config, **changes)
     if "device" in args or "backend" in args:
         check_backend(config.backend)
-        device = pick_device(config.backend, args.get("device", "auto"))
+        device = pick_device(config.backend, args.get("device", "auto"), config.recipe)
         config = dataclasses.replace(config, device=device)
     if checkpoint and checkpoint.step > config.steps:
         raise UserError(
@@ -139,7 +139,7 @@ def restore(
     name = backend or checkpoint.backend
     check_backend(name)
     dtype = storage(checkpoint.dtype)
-    where = pick_device(name, device)
+    where = pick_device(name, device, checkpoint.recipe)
     config = Config(checkpoint.recipe, name, checkpoint.data, checkpoint.seed, where, dtype)
     return config, create(config, count, checkpoint)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import platform
 from pathlib import Path
@@ -10,14 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import GAN, load_backend
+from ..backend import BACKENDS, GAN, load_backend
+from ..data.download import cache_dir
 from ..draws.weights import initial_weights
+from ..output.files import LOG
 from ..spec.engines import Peers
 from ..spec.errors import UserError
 from ..spec.precision import storage
 from ..spec.schema import Recipe
 from ..training.checkpoint import Checkpoint
 from ..training.run import Config
+
+# What a core makes while a GPU is told what a step is: some 100 µs, at 1e11 FLOP/s.
+GPU_FLOPS = 1e7
+# Of a step, above which a second thread computes more than it waits.
+THREADS_FLOPS = 1e7
 
 
 def prepare_threads(threads: int | None) -> int:
@@ -27,6 +35,34 @@ def prepare_threads(threads: int | None) -> int:
     threads = threads or (int(asked) if asked.isdigit() else 0) or len(os.sched_getaffinity(0))
     os.environ["OMP_NUM_THREADS"] = str(threads)
     return threads
+
+
+def keep_compiled() -> None:
+    """Have frameworks keep what they compile in the user's cache folder, where the next run finds
+    it; under /tmp, or nowhere, it would be gone. Who has named a folder keeps it.
+
+    Their own keys tell versions and programs apart, but not always processors: the folder does."""
+    for name in (entry.keeps for entry in BACKENDS.values() if entry.keeps):
+        with contextlib.suppress(OSError, UserError):  # nothing depends on it
+            folder = cache_dir() / "compiled" / f"{name.split('_')[0].lower()}-{_processor()}"
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                os.environ.setdefault(name, str(folder))
+
+
+def _processor() -> str:
+    found = platform.machine()
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        found += next((line for line in lines if line.startswith("flags")), "")
+    return hashlib.sha256(found.encode()).hexdigest()[:8]
+
+
+def useful_threads(recipe: Recipe, threads: int, asked: int | None) -> int:
+    """`threads`, or one where nobody `asked` for more and a step is so small that a second thread
+    only waits for it: with other programs on the machine, ten times as long as both compute."""
+    small = recipe.flops_per_example * recipe.batch_size < THREADS_FLOPS
+    return 1 if small and not asked else threads
 
 
 def check_memory(recipe: Recipe, dtype: str) -> None:
@@ -55,12 +91,20 @@ def _free_memory() -> int | None:
     return min(free, default=None)
 
 
-def pick_device(backend: str, device: str) -> str:
-    """`auto` as the first GPU that the framework sees, else the processor. Raises UserError."""
+def pick_device(backend: str, device: str, recipe: Recipe | None = None) -> str:
+    """`auto` as the first GPU that the framework sees and that a step of the recipe fills (without
+    a recipe, none), else the processor. Raises UserError."""
     devices = load_backend(backend).devices()
-    if device == "auto":
-        return devices[1] if len(devices) > 1 else "cpu"
-    return "cuda:0" if device == "cuda" else device
+    if device != "auto":
+        return "cuda:0" if device == "cuda" else device
+    if len(devices) < 2:
+        return "cpu"
+    flops = recipe.flops_per_example * recipe.batch_size if recipe else 0
+    if flops >= GPU_FLOPS:
+        return devices[1]
+    what = f"a step of {recipe.name}, {flops:,} FLOPs," if recipe else "such a small step"
+    LOG.warning("%s is sooner done on the processor; --device cuda takes the GPU", what)
+    return "cpu"
 
 
 def create(

@@ -7,19 +7,25 @@ import functools
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from ganref.spec.errors import UserError
+from ganref.spec.errors import UserError, says_assembler, says_memory
 from ganref.spec.precision import check_dtype, processor_has_bfloat16, storage
 from ganref.spec.steps import from_bytes
 
-# All three are read once: not all of a GPU's memory at once, and no remarks below a warning.
+# All are read once: not all of a GPU's memory at once, and no remarks below a warning.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Whoever asks for a device starts XLA, and with it this many threads.
 os.environ.setdefault("NPROC", os.environ.get("OMP_NUM_THREADS", str(os.cpu_count() or 1)))
+# Without it a GPU adds in any order. Who has set it keeps it; XLA ends a process over a flag that
+# it does not know, so it is set beside a build for GPUs alone.
+_flags, _flag = os.environ.get("XLA_FLAGS", ""), "--xla_gpu_deterministic_ops"
+if _flag not in _flags and any(find_spec(f"jax_cuda{n}_plugin") for n in (12, 13)):
+    os.environ["XLA_FLAGS"] = f"{_flags} {_flag}=true".strip()
 
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
@@ -35,6 +41,10 @@ Gradients: TypeAlias = Sequence[Tensor]  # in the network's order
 Gather: TypeAlias = Callable[[Gradients], Gradients]  # one worker's become those of all
 Masks = dict[str, Tensor]  # of dropout, by the layer's name
 Method = TypeVar("Method", bound=Callable[..., Any])
+NO_ASSEMBLER = (
+    "XLA cannot assemble its code for this GPU (no ptxas, or one that is too old); install"
+    " jax[cuda12], which brings it, or use --device cpu"
+)
 
 
 def version() -> str:
@@ -69,7 +79,7 @@ def resolve_device(device: str) -> Any:
 def resolve_dtype(dtype: str, device: str) -> np.dtype:
     """The type of the weights. Raises UserError for a precision that the device does not have.
 
-    What the device makes of float32 is settled where it is used: see `placed`."""
+    What the device makes of float32 is settled where it is used: see `computing`."""
     check_dtype(dtype, dtypes(device), "JAX", device)
     return np.dtype(storage(dtype))
 
@@ -87,21 +97,30 @@ def set_threads(threads: int) -> None:
 
 
 @contextlib.contextmanager
+def computing(dtype: str, device: str) -> Iterator[None]:
+    """While it lasts, what is made on that device is made in that precision, and in the same way
+    every time; then the process's switches are as they were."""
+    # Where GPUs would round the factors of float32 it means all of its 24 bits.
+    with jax.default_matmul_precision("tensorfloat32" if dtype == "tf32" else "highest"):
+        yield
+
+
+@contextlib.contextmanager
 def memory_errors(batch_size: int, device: str) -> Iterator[None]:
     """Whatever the framework says when memory runs out, as a MemoryError that names the batch."""
     try:
         yield
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" in str(error) or "Out of memory" in str(error):
+    except (jax.errors.JaxRuntimeError, MemoryError) as error:
+        if isinstance(error, MemoryError) or says_memory(error):
             raise MemoryError(f"a batch of {batch_size} on {device}") from error
         raise
 
 
 @contextlib.contextmanager
-def wide(device: Any, precision: str = "highest") -> Iterator[None]:
-    """A context on a device in which 64 bits are 64 bits, where JAX would make them 32, and float32
-    means all of its 24, where GPUs would round factors: nothing else in the process changes."""
-    with enable_x64(True), jax.default_device(device), jax.default_matmul_precision(precision):
+def wide(device: Any) -> Iterator[None]:
+    """A context on a device in which 64 bits are 64 bits, where JAX would make them 32: nothing
+    else in the process changes."""
+    with enable_x64(True), jax.default_device(device):
         yield
 
 
@@ -110,8 +129,13 @@ def placed(method: Method) -> Method:
 
     @functools.wraps(method)
     def run(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with wide(self._device, "tensorfloat32" if self.dtype == "tf32" else "highest"):
-            return method(self, *args, **kwargs)
+        with wide(self._device), computing(self.dtype, self.device):
+            try:
+                return method(self, *args, **kwargs)
+            except jax.errors.JaxRuntimeError as error:
+                if self.device != "cpu" and says_assembler(error):
+                    raise UserError(NO_ASSEMBLER) from error
+                raise
 
     return cast(Method, run)
 
@@ -140,7 +164,12 @@ def keep(data: np.ndarray, device: Any) -> Tensor | None:
     memory = device.memory_stats()
     if memory and memory["bytes_limit"] - memory["bytes_in_use"] < 4 * data.nbytes:
         return None  # training wants room too
-    return to_tensor(data, data.dtype, device, data.ndim - 1)
+    try:
+        return to_tensor(data, data.dtype, device, data.ndim - 1)
+    except jax.errors.JaxRuntimeError as error:
+        if says_memory(error):
+            return None
+        raise
 
 
 def gather(kept: Tensor, rows: np.ndarray, dtype: np.dtype) -> Tensor:
@@ -165,8 +194,7 @@ def matmul(
 ) -> Callable[[], Any]:
     """A function that makes the product of two square matrices in that precision, to its end."""
     own, place = resolve_dtype(dtype, device), resolve_device(device)
-    context = functools.partial(wide, place, "tensorfloat32" if dtype == "tf32" else "highest")
-    with context():
+    with wide(place), computing(dtype, device):
         kind = jnp.bfloat16 if dtype == "bfloat16" else own
         x, y = (jnp.asarray(m, kind) for m in (a, b))
         compiled = jax.jit(jnp.matmul).lower(x, y).compile()

@@ -44,6 +44,7 @@ class Case:
     seed: int = 0
     held_out: np.ndarray | None = None
     inception: bool = False
+    device: str = "cpu"  # for the features that are a framework's
 
     def generator(self, group: int) -> np.random.Generator:
         """The randomness of one group of metrics, whatever the others draw."""

@@ -3,6 +3,7 @@ published ones, on features of the Inception-v3 of 2015. Nothing is downloaded h
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from pathlib import Path
@@ -19,13 +20,14 @@ REPAIR = "reinstall the torchvision that was built with this PyTorch, from the s
 
 
 def distances(
-    real: np.ndarray, fake: np.ndarray, weights: Path | None = None, cuda: bool = False
+    real: np.ndarray, fake: np.ndarray, weights: Path | None = None, device: str = "cpu"
 ) -> dict[str, float]:
     """The standard FID and KID of images (n, C, H, W), uint8 or floats in [-1, 1].
 
-    The weights are those that torch-fidelity keeps in PyTorch's cache, or the file named. Returns
-    `fid`, `kid` and `kid_std` (Heusel et al. 2017; Bińkowski et al. 2018). Raises UserError if the
-    package or the weights are missing or broken, or for fewer than 2 of either.
+    The features are PyTorch's, on that device ("cuda:1", say) if PyTorch has one, else on the
+    processor. The weights are those that torch-fidelity keeps in PyTorch's cache, or the file
+    named. Returns `fid`, `kid` and `kid_std` (Heusel et al. 2017; Bińkowski et al. 2018). Raises
+    UserError if the package or the weights are missing or broken, or for fewer than 2 of either.
     """
     fidelity = _need("torch_fidelity")
     url = _need("torch_fidelity.feature_extractor_inceptionv3").URL_INCEPTION_V3
@@ -35,18 +37,21 @@ def distances(
     size = min(1000, len(real), len(fake))
     if size < 2:
         raise UserError("FID and KID need at least 2 samples and 2 real examples")
-    found = fidelity.calculate_metrics(
-        input1=_tensors(fake),
-        input2=_tensors(real),
-        fid=True,
-        kid=True,
-        kid_subset_size=size,
-        feature_extractor_weights_path=str(file),
-        cuda=cuda,
-        cache=False,
-        save_cpu_ram=True,  # no worker processes: the images are in memory
-        verbose=False,
-    )
+    on_gpu = device != "cpu" and need("torch.cuda", "torch").is_available()
+    # torch-fidelity takes whichever GPU is the current one.
+    with need("torch.cuda", "torch").device(device) if on_gpu else contextlib.nullcontext():
+        found = fidelity.calculate_metrics(
+            input1=_tensors(fake),
+            input2=_tensors(real),
+            fid=True,
+            kid=True,
+            kid_subset_size=size,
+            feature_extractor_weights_path=str(file),
+            cuda=on_gpu,
+            cache=False,
+            save_cpu_ram=True,  # no worker processes: the images are in memory
+            verbose=False,
+        )
     return {
         "fid": found["frechet_inception_distance"],
         "kid": found["kernel_inception_distance_mean"],

@@ -111,7 +111,7 @@ def _inception(case: Case, generator: np.random.Generator) -> Iterable[Result]:
     if not case.dataset.is_images:
         raise DoesNotApply("only for images")
     fake, real = case.drawn(FEATURE_ROWS, generator)
-    found = inception.distances(real, fake)
+    found = inception.distances(real, fake, device=case.device)
     note = f"{len(fake):,} samples, {len(real):,} real images"
     yield Result("fid", found["fid"], note=note)
     yield Result("kid", found["kid"], note=f"{note}; ± {found['kid_std']:.2g} over subsets")
@@ -151,13 +151,14 @@ def evaluate_samples(
     seed: int = 0,
     held_out: np.ndarray | None = None,
     inception: bool = False,
+    device: str = "cpu",
 ) -> list[Result]:
     """Every metric of the samples (n, *recipe.data_shape), those that do not apply with why.
 
     Image samples are floats in [-1, 1] or uint8. `held_out` are images like the data's that were
-    not trained on, if there are any; `inception` asks for the standard FID and KID too. The same
-    seed gives the same numbers. Raises UserError if no metric could apply: samples or data of
-    another shape than the recipe's.
+    not trained on, if there are any; `inception` asks for the standard FID and KID too, on that
+    `device`. The same seed gives the same numbers. Raises UserError if no metric could apply:
+    samples or data of another shape than the recipe's.
     """
     samples = np.asarray(samples)
     for shape, what in (
@@ -166,7 +167,7 @@ def evaluate_samples(
     ):
         if shape != recipe.data_shape:
             raise UserError(f"{recipe.name} makes {recipe.data_shape}, but {what} are {shape}")
-    case = Case(recipe, dataset, samples, seed, held_out, inception)
+    case = Case(recipe, dataset, samples, seed, held_out, inception, device)
     results: list[Result] = []
     for number, group in enumerate(GROUPS):
         if group.run is _inception and not inception:

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy
 
-from ganref.spec.errors import UserError
+from ganref.spec.errors import UserError, says_memory
 from ganref.spec.precision import check_dtype
 from ganref.spec.steps import from_bytes
 
@@ -100,12 +100,19 @@ def set_threads(threads: int) -> int:
 
 
 @contextlib.contextmanager
+def computing(dtype: str, device: str) -> Iterator[None]:
+    """While it lasts, what is made on that device is made in that precision, and in the same way
+    every time; then the process's switches are as they were."""
+    yield  # float32 is float32 here; cuDNN's choices are for the environment, read once
+
+
+@contextlib.contextmanager
 def memory_errors(batch_size: int, device: str) -> Iterator[None]:
     """Whatever the framework says when memory runs out, as a MemoryError that names the batch."""
     try:
         yield
-    except mx.base.MXNetError as error:
-        if "memory" in str(error).lower():
+    except (mx.base.MXNetError, MemoryError) as error:
+        if isinstance(error, MemoryError) or says_memory(error):
             raise MemoryError(f"a batch of {batch_size} on {device}") from error
         raise
 

@@ -1,11 +1,12 @@
 """The NumPy backend: the executable specification."""
 
-from .framework import devices, dtypes, matmul, peak_memory, set_threads, version
+from .framework import computing, devices, dtypes, matmul, peak_memory, set_threads, version
 from .gan import GAN, create
 from .peers import join
 
 __all__ = [
     "GAN",
+    "computing",
     "create",
     "devices",
     "dtypes",

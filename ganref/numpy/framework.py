@@ -58,6 +58,13 @@ def set_threads(threads: int) -> None:
 
 
 @contextlib.contextmanager
+def computing(dtype: str, device: str) -> Iterator[None]:
+    """While it lasts, what is made on that device is made in that precision, and in the same way
+    every time; then the process's switches are as they were."""
+    yield  # NumPy has no switches
+
+
+@contextlib.contextmanager
 def memory_errors(batch_size: int, device: str) -> Iterator[None]:
     """Whatever the framework says when memory runs out, as a MemoryError that names the batch."""
     try:

@@ -168,13 +168,15 @@ class GAN:
             own = net_G.stats | net_G.named(self.trainer_G.average)
             weights = {name: read(tensor) for name, tensor in own.items()}
             net_G = Network(self.recipe.generator, weights, *self._how)
-        return to_array(net_G.run(self._latent(Z), training=batch_stats, update_stats=False))
+        with memory_errors(len(Z), self.device):
+            return to_array(net_G.run(self._latent(Z), training=batch_stats, update_stats=False))
 
     @placed
     def discriminate(self, X: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """Logits (n,), or energies. Raises UserError for labels that are not the recipe's."""
         own = self._masks(label_masks(self.recipe, labels, len(X)))
-        return to_array(self.net_D.run(self._data(X), False, False, own))
+        with memory_errors(len(X), self.device):
+            return to_array(self.net_D.run(self._data(X), False, False, own))
 
     def state(self) -> State:
         """A copy of everything that training changes, by the spec's names."""

@@ -150,11 +150,11 @@ class LeakyReLU(Layer):
     """x where x > 0, else slope * x; the derivative at 0 is the slope."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
-        positive = x.real > 0
-        return np.where(positive, x, self.spec.slope * x), positive
+        return self.backward(x, x.real > 0), x.real > 0
 
     def backward(self, dy: Tensor, positive: Tensor) -> Tensor:
-        return np.where(positive, dy, self.spec.slope * dy)
+        # 1 or the slope: `np.where` takes five times as long.
+        return dy * np.maximum(positive, dy.real.dtype.type(self.spec.slope))
 
 
 class Tanh(Layer):

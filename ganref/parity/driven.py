@@ -19,6 +19,10 @@ class Driven:
         if threads:
             self.module.set_threads(int(threads))
 
+    def devices(self) -> list[str]:
+        """What the framework can name here."""
+        return self.module.devices()
+
     def create(
         self, recipe: Recipe, weights: dict[str, Any], device: str, dtype: str, compile: str
     ) -> str:

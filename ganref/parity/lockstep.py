@@ -76,9 +76,7 @@ def compare(
     try:
         for name in backends:  # all start at once: importing a framework is half the time
             workers[name] = Worker("ganref.parity.driven", name, str(threads or ""))
-        for name in workers:
-            # The reference has no other device.
-            where = "cpu" if name == "numpy" else device
+        for name, where in _places(report, workers, device).items():
             _ask(report, workers, name, "create", recipe, weights, where, dtype, compile)
         for name, found in _gather(report, workers).items():
             report["versions"][name] = found
@@ -115,10 +113,25 @@ def _empty_report(
     return {
         "recipe": recipe.name, "tab": recipe.tab, "dtype": dtype, "steps": steps,
         "teacher_forced": teacher_forced, "backends": backends, "versions": {}, "died": {},
+        "devices": {},
         "losses": {name: {"loss_D": [], "loss_G": []} for name in backends},
         "gradient_norms": {name: {"generator": [], "discriminator": []} for name in backends},
         "tolerances": {kind: [] for kind in KINDS}, "pairs": pairs,
     }  # fmt: skip
+
+
+def _places(report: dict[str, Any], workers: dict[str, Worker], device: str) -> dict[str, str]:
+    """Where each of them computes: on the device, or where it has none, as NumPy, on the processor
+    beside the others. Raises UserError if nobody has it."""
+    device = "cuda:0" if device == "cuda" else device
+    if device != "cpu":
+        for name in workers:
+            _ask(report, workers, name, "devices")
+        found = _gather(report, workers)
+        report["devices"] = {n: device if device in own else "cpu" for n, own in found.items()}
+        if found and device not in report["devices"].values():
+            raise UserError(f"no backend here has a device {device!r}; leave --device out")
+    return {name: report["devices"].get(name, "cpu") for name in workers}
 
 
 def _ask(report: dict[str, Any], workers: dict[str, Worker], name: str, *message: Any) -> None:

@@ -1,4 +1,4 @@
-"""Whether a backend works here: imported, and a few steps of the toy held against NumPy."""
+"""Whether a backend works here: imported, and a few steps held against NumPy on every device."""
 
 from __future__ import annotations
 
@@ -6,42 +6,75 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..backend import BACKENDS, check_backend, install, is_installed, load_backend
 from ..draws.weights import initial_weights
-from ..spec import recipe
+from ..spec import Recipe, recipe
+from . import gpus
 from .differences import relative_difference
 
-AGREES = 1e-12  # float64, ten steps
 SECONDS = 300
 COMMAND = ("-m", "ganref.doctor", "--probe")
 
 
+@dataclass(frozen=True)
+class Case:
+    """So many steps of a recipe in float64, whose losses are within `agrees` of NumPy's."""
+
+    recipe: Recipe
+    steps: int
+    agrees: float
+
+    def losses(self, backend: str, device: str) -> tuple[np.ndarray, np.ndarray]:
+        """Both losses of every step."""
+        chosen, rng = self.recipe, np.random.default_rng(0)
+        lead = self.steps, chosen.batch_size
+        X, Z = (rng.standard_normal((*lead, *s)) for s in (chosen.data_shape, chosen.latent_shape))
+        gan = load_backend(backend).create(chosen, initial_weights(chosen), device, "float64")
+        return gan.train_steps(X, Z)
+
+    def difference(self, backend: str, device: str) -> float:
+        """The largest relative difference of the losses from NumPy's."""
+        pairs = zip(self.losses(backend, device), self.losses("numpy", "cpu"), strict=True)
+        return max(relative_difference(*pair) for pair in pairs)
+
+
+TOY = Case(recipe("gaussian"), 10, 1e-12)
+# Convolutions and batch normalisation, which are another library's on a GPU.
+IMAGES = Case(recipe("dcgan").replace(width=4, batch_size=4), 2, 1e-9)
+
+
 def probe(name: str) -> dict[str, Any]:
-    """Import a backend and let it take steps of the toy. Raises UserError if it is not there."""
+    """Import a backend and let it take steps on each of its devices. Raises UserError if it is not
+    there."""
     check_backend(name)
     began = time.perf_counter()
     backend = load_backend(name)
     imported = time.perf_counter() - began
-    toy = recipe("gaussian")
-    rng = np.random.default_rng(0)
-    X, Z = rng.standard_normal((2, 10, toy.batch_size, 2))
-    weights = initial_weights(toy)
     began = time.perf_counter()
-    losses = backend.create(toy, weights, "cpu", "float64").train_steps(X, Z)
+    trials = {"cpu": {"differences": [TOY.difference(name, "cpu")]}}
     stepped = time.perf_counter() - began
-    oracle = load_backend("numpy").create(toy, weights, "cpu", "float64").train_steps(X, Z)
+    devices = backend.devices()
     return {
         "version": backend.version(),
-        "devices": backend.devices(),
-        "dtypes": backend.dtypes(backend.devices()[-1]),
+        "devices": devices,
+        "dtypes": backend.dtypes(devices[-1]),
         "import_seconds": imported,
         "first_steps_seconds": stepped,
-        "difference": max(relative_difference(*pair) for pair in zip(losses, oracle, strict=True)),
+        "trials": trials | {device: try_gpu(name, device) for device in devices[1:]},
     }
+
+
+def try_gpu(name: str, device: str) -> dict[str, Any]:
+    """Steps of the toy and of convolutions on a GPU: {"differences": of both} or {"why": not}."""
+    try:
+        return {"differences": [case.difference(name, device) for case in (TOY, IMAGES)]}
+    except Exception as error:  # drivers, libraries and compilers fail in many ways
+        return {"why": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
 
 
 def diagnose(name: str) -> tuple[bool, str]:
@@ -59,12 +92,23 @@ def diagnose(name: str) -> tuple[bool, str]:
         words = words.removeprefix("ganref.doctor: ")
         return False, f"broken (exit code {done.returncode}): {words}"
     found = json.loads(done.stdout.splitlines()[-1])
-    # JSON has no infinity: null is one.
-    apart = float("inf") if found["difference"] is None else found["difference"]
-    verdict = "agrees" if apart < AGREES else "DISAGREES"
+    verdicts = [_verdict(device, trial) for device, trial in found["trials"].items()]
     devices, dtypes = ", ".join(found["devices"]), ", ".join(found["dtypes"])
-    return apart < AGREES, (
-        f"works: {found['version']} on {devices}; {dtypes}; import "
-        f"{found['import_seconds']:.1f} s, first steps {found['first_steps_seconds']:.1f} s; "
-        f"{verdict} with NumPy to {apart:.0e}"
-    )
+    remark = gpus.too_new(name, gpus.found())
+    parts = [
+        f"{found['version']} on {devices}; {dtypes}; import {found['import_seconds']:.1f} s, first"
+        f" steps {found['first_steps_seconds']:.1f} s",
+        *(words for _, words in verdicts),
+        *([remark] if remark else []),
+    ]
+    works = all(good for good, _ in verdicts)
+    return works, f"{'works' if works else 'broken'}: {'; '.join(parts)}"
+
+
+def _verdict(device: str, trial: dict[str, Any]) -> tuple[bool, str]:
+    if why := trial.get("why"):
+        return False, f"fails on {device} ({why})"
+    # JSON has no infinity: null is one.
+    apart = [float("inf") if d is None else d for d in trial["differences"]]
+    good = all(d < case.agrees for d, case in zip(apart, (TOY, IMAGES), strict=False))
+    return good, f"{'agrees' if good else 'DISAGREES'} with NumPy to {max(apart):.0e} on {device}"

@@ -110,7 +110,7 @@ class Peers(Protocol):
         """Leave the others."""
 
 
-TORCHRUN = Engine(
+TORCH = Engine(
     "RANK",
     "WORLD_SIZE",
     ("MASTER_ADDR", "MASTER_PORT"),

@@ -17,11 +17,13 @@ ROOT = Path(__file__).parents[2]
 @dataclass(frozen=True)
 class Releases:
     """What the releases of a framework are for, where that is not everything: the last Python, the
-    processor (as `platform.machine()` has it), the major version of NumPy."""
+    processor (as `platform.machine()` has it), the major version of NumPy, and the newest compute
+    capability that the last build for GPUs has code for."""
 
     python: tuple[int, int] | None = None
     machine: str = ""
     numpy: int = 0
+    newest_gpu: float = 0.0
 
     def why_not(self) -> str:
         """Why there is none for this Python and processor; empty if there may be one."""

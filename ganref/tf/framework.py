@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from ganref.spec.errors import UserError
+from ganref.spec.errors import UserError, says_memory
 from ganref.spec.precision import check_dtype, processor_has_bfloat16, storage
 from ganref.spec.steps import from_bytes
 
@@ -39,12 +39,17 @@ def quiet() -> Iterator[None]:
 
 # All are read once, at import. The log level leaves six lines of TensorFlow's start all the same.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# oneDNN's convolutions: TensorFlow takes its own on processors without AVX-512's newer parts, which
+# are two to three times slower there (measured).
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # not all of a GPU's memory at once
 if "keras" not in sys.modules:
     os.environ["KERAS_BACKEND"] = "tensorflow"
 with quiet():
     import keras
     import tensorflow as tf
+    from tensorflow.python.client import device_lib
+    from tensorflow.python.framework import config as switches  # the public ones cannot go back
 
     _GPUS = tf.config.list_physical_devices("GPU")
 
@@ -92,10 +97,8 @@ def resolve_device(device: str) -> str:
 def resolve_dtype(dtype: str, device: str) -> tf.DType:
     """The type of the weights. Raises UserError for a precision that the device does not have.
 
-    What the device makes of float32 from now on is settled here: TensorFlow lets newer GPUs drop 13
-    bits of every factor unless it is told not to."""
+    What the device makes of float32 is settled where it is used: see `computing`."""
     check_dtype(dtype, dtypes(device), "TensorFlow", device)
-    tf.config.experimental.enable_tensor_float_32_execution(dtype == "tf32")
     return tf.as_dtype(storage(dtype))
 
 
@@ -117,12 +120,37 @@ def set_threads(threads: int) -> None:
 
 
 @contextlib.contextmanager
+def computing(dtype: str, device: str) -> Iterator[None]:
+    """While it lasts, what is made on that device is made in that precision, and in the same way
+    every time; then the process's switches are as they were."""
+    if device == "cpu":
+        yield
+        return
+    rounding, repeating = (
+        switches.tensor_float_32_execution_enabled(),
+        switches.is_op_determinism_enabled(),
+    )
+    # TensorFlow lets newer GPUs drop 13 bits of every factor unless it is told not to.
+    switches.enable_tensor_float_32_execution(dtype == "tf32")
+    switches.enable_op_determinism()
+    try:
+        yield
+    finally:
+        switches.enable_tensor_float_32_execution(rounding)
+        if not repeating:
+            switches.disable_op_determinism()
+
+
+@contextlib.contextmanager
 def memory_errors(batch_size: int, device: str) -> Iterator[None]:
     """Whatever the framework says when memory runs out, as a MemoryError that names the batch."""
     try:
         yield
-    except tf.errors.ResourceExhaustedError as error:
-        raise MemoryError(f"a batch of {batch_size} on {device}") from error
+    except (tf.errors.OpError, MemoryError) as error:  # XLA and cuDNN raise others of them
+        exhausted = isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError))
+        if exhausted or says_memory(error):
+            raise MemoryError(f"a batch of {batch_size} on {device}") from error
+        raise
 
 
 def placed(method: Method) -> Method:
@@ -130,7 +158,7 @@ def placed(method: Method) -> Method:
 
     @functools.wraps(method)
     def run(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with tf.device(self._device):
+        with tf.device(self._device), computing(self.dtype, self.device):
             return method(self, *args, **kwargs)
 
     return cast(Method, run)
@@ -155,6 +183,9 @@ def to_array(tensor: Tensor) -> np.ndarray:
 
 def keep(data: np.ndarray, device: str) -> Tensor | None:
     """A data set (N, *data) on the device, as it is; None where there is no room."""
+    free = _free_memory(device)
+    if free is not None and free < 4 * data.nbytes:
+        return None  # training wants room too
     try:
         return tf.constant(np.moveaxis(data, 1, -1) if data.ndim == 4 else data)
     except tf.errors.ResourceExhaustedError:
@@ -187,7 +218,8 @@ def matmul(
         x, y = (tf.cast(tf.constant(m), kind) for m in (a, b))
 
     def product() -> None:
-        with tf.device(place):  # else a GPU that is there takes the processor's matrices
+        # Without a device a GPU that is there would take the processor's matrices.
+        with tf.device(place), computing(dtype, device):
             # One number has to come to the host before the product is known to be there.
             tf.linalg.matmul(x, y)[0, 0].numpy()
 
@@ -196,6 +228,17 @@ def matmul(
 
 def peak_memory(device: str) -> int | None:
     """The most bytes that were in use on a GPU; None where nobody counts."""
-    if device == "cpu":
+    place = resolve_device(device).removeprefix("/")
+    if place.startswith("CPU"):
         return None
-    return int(tf.config.experimental.get_memory_info(device.replace("cuda", "GPU"))["peak"])
+    return int(tf.config.experimental.get_memory_info(place)["peak"])
+
+
+def _free_memory(device: str) -> int | None:
+    """Bytes that a GPU has left for this process; None where TensorFlow does not tell."""
+    if device.startswith("/CPU"):
+        return None
+    with quiet():  # they introduce themselves again
+        found = {d.name.removeprefix("/device:"): d for d in device_lib.list_local_devices()}
+    limit = getattr(found.get(device.removeprefix("/")), "memory_limit", 0)
+    return int(limit) or None

@@ -76,14 +76,17 @@ class ConvTranspose(keras.layers.Conv2DTranspose):
         self.build((None, None, None, layer.in_channels))
 
     def call(self, x: Tensor, update_stats: bool) -> Tensor:
-        batch, *size, channels = x.shape
-        channels, *size = self.spec.out_shape((channels, *size))
-        out_shape, padding = (batch, *size, channels), _padding(self.spec, size)
         kernel = self.kernel
         if self.spec.spectral:
             kernel = _kernel(self, (2, 3, 0, 1), update_stats)
-        y = tf.nn.conv2d_transpose(x, kernel, out_shape, self.spec.stride, padding)
+        y = self._spread(x, kernel)
         return tf.nn.bias_add(y, self.bias) if self.use_bias else y
+
+    def _spread(self, x: Tensor, kernel: Tensor) -> Tensor:
+        batch, *size, channels = x.shape
+        channels, *size = self.spec.out_shape((channels, *size))
+        out_shape, padding = (batch, *size, channels), _padding(self.spec, size)
+        return tf.nn.conv2d_transpose(x, kernel, out_shape, self.spec.stride, padding)
 
 
 class BatchNorm(Layer):

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
-import torch
 
-from ganref.spec.errors import UserError
-from ganref.spec.precision import check_dtype, processor_has_bfloat16, storage
-from ganref.spec.steps import from_bytes
+# Read when cuBLAS starts: products repeat themselves only with a workspace that is given.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+import torch  # noqa: E402
+
+from ganref.spec.errors import UserError, says_memory  # noqa: E402
+from ganref.spec.precision import check_dtype, processor_has_bfloat16, storage  # noqa: E402
+from ganref.spec.steps import from_bytes  # noqa: E402
 
 Tensor: TypeAlias = torch.Tensor
 Gradients: TypeAlias = Sequence[Tensor]  # in the network's order
@@ -46,20 +52,14 @@ def resolve_device(device: str) -> str:
     name = "cuda:0" if device == "cuda" else device
     if name not in devices():
         raise UserError(f"PyTorch has no device {device!r} here; there are {', '.join(devices())}")
-    if name != "cpu":
-        torch.backends.cudnn.deterministic = True  # it would pick its algorithms by itself
     return name
 
 
 def resolve_dtype(dtype: str, device: str) -> torch.dtype:
     """The type of the weights. Raises UserError for a precision that the device does not have.
 
-    What the device makes of float32 from now on is settled here: cuDNN rounds convolutions to TF32
-    unless it is told not to."""
+    What the device makes of float32 is settled where it is used: see `computing`."""
     check_dtype(dtype, dtypes(device), "PyTorch", device)
-    rounding = "tf32" if dtype == "tf32" else "ieee"
-    torch.backends.cuda.matmul.fp32_precision = rounding
-    torch.backends.cudnn.conv.fp32_precision = rounding  # type: ignore[attr-defined]
     return getattr(torch, storage(dtype))
 
 
@@ -69,28 +69,68 @@ def set_threads(threads: int) -> None:
 
 
 @contextlib.contextmanager
+def computing(dtype: str, device: str) -> Iterator[None]:
+    """While it lasts, what is made on that device is made in that precision, and in the same way
+    every time; then the process's switches are as they were."""
+    if device == "cpu":
+        yield
+        return
+    wanted = {(torch.backends.cudnn, "deterministic"): True}
+    # cuDNN rounds convolutions to TF32 unless it is told not to.
+    wanted |= {switch: words[dtype == "tf32"] for switch, words in _roundings().items()}
+    before = {switch: getattr(*switch) for switch in wanted}
+    try:
+        for (owner, name), value in wanted.items():
+            setattr(owner, name, value)
+        yield
+    finally:
+        for (owner, name), value in before.items():
+            setattr(owner, name, value)
+
+
+def _roundings() -> dict[tuple[Any, str], tuple[Any, Any]]:
+    """What rounds float32 on a GPU, products and convolutions: a switch's two positions. They are
+    words since PyTorch 2.9, which refuses to have both kinds in one process."""
+    products, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    convolutions = getattr(cudnn, "conv", None)
+    if hasattr(convolutions, "fp32_precision"):
+        words = "ieee", "tf32"
+        return {(products, "fp32_precision"): words, (convolutions, "fp32_precision"): words}
+    return {(products, "allow_tf32"): (False, True), (cudnn, "allow_tf32"): (False, True)}
+
+
+@contextlib.contextmanager
 def memory_errors(batch_size: int, device: str) -> Iterator[None]:
     """Whatever the framework says when memory runs out, as a MemoryError that names the batch."""
     try:
         yield
-    except RuntimeError as error:  # on the processor it is no more than that
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+    except (RuntimeError, MemoryError) as error:  # cuBLAS and cuDNN have words of their own
+        if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or says_memory(error):
             raise MemoryError(f"a batch of {batch_size} on {device}") from error
         raise
 
 
 def placed(method: Method) -> Method:
     """Run a method's operations on its GAN's device."""
-    return method  # a tensor says itself where it lies
+
+    # A tensor says itself where it lies.
+    @functools.wraps(method)
+    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with computing(self.dtype, self.device):
+            return method(self, *args, **kwargs)
+
+    return cast(Method, run)
 
 
 def to_tensor(array: np.ndarray, dtype: torch.dtype, device: str, axes: int) -> Tensor:
     """An array on the device; the last `axes` are an example's, three of them an image's."""
-    tensor = torch.tensor(array, dtype=dtype)
     if device == "cpu":
-        return tensor
-    # From pinned memory a copy goes on beside the computation.
-    return tensor.pin_memory().to(device, non_blocking=True)
+        return torch.tensor(array, dtype=dtype)
+    # From pinned memory a copy goes on while the next array is made ready. It is filled directly:
+    # pinning what there is would copy it once more.
+    pinned = torch.empty(array.shape, dtype=dtype, pin_memory=True)
+    pinned.copy_(torch.from_numpy(np.ascontiguousarray(array)))
+    return pinned.to(device, non_blocking=True)
 
 
 def to_mask(mask: np.ndarray, dtype: torch.dtype, device: str) -> Tensor:
@@ -107,7 +147,10 @@ def keep(data: np.ndarray, device: str) -> Tensor | None:
     """A data set (N, *data) on the device, as it is; None where there is no room."""
     if device != "cpu" and torch.cuda.mem_get_info(device)[0] < 4 * data.nbytes:
         return None  # training wants room too
-    return torch.tensor(data, device=device)
+    try:
+        return torch.tensor(data, device=device)
+    except torch.OutOfMemoryError:  # others were quicker
+        return None
 
 
 def gather(kept: Tensor, rows: np.ndarray, dtype: torch.dtype) -> Tensor:
@@ -134,19 +177,21 @@ def matmul(
     a: np.ndarray, b: np.ndarray, dtype: str = "float32", device: str = "cpu"
 ) -> Callable[[], Any]:
     """A function that makes the product of two square matrices in that precision, to its end."""
-    own = resolve_dtype(dtype, device)  # it settles what float32 is rounded to
+    own, place = resolve_dtype(dtype, device), resolve_device(device)
     kind = torch.bfloat16 if dtype == "bfloat16" else own
-    x, y = (torch.from_numpy(m).to(device, kind) for m in (a, b))
+    x, y = (torch.from_numpy(m).to(place, kind) for m in (a, b))
     out = torch.empty_like(x)
 
     def product() -> None:
-        torch.mm(x, y, out=out)
-        if device != "cpu":
-            torch.cuda.synchronize(device)
+        with computing(dtype, place):
+            torch.mm(x, y, out=out)
+        if place != "cpu":
+            torch.cuda.synchronize(place)
 
     return product
 
 
 def peak_memory(device: str) -> int | None:
     """The most bytes that were in use on a GPU; None where nobody counts."""
-    return None if device == "cpu" else int(torch.cuda.max_memory_allocated(device))
+    place = resolve_device(device)
+    return None if place == "cpu" else int(torch.cuda.max_memory_allocated(place))

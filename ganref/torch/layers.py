@@ -228,10 +228,7 @@ class Network(nn.Sequential):
     ) -> None:
         super().__init__(*(LAYERS[type(layer)](layer, dtype) for layer in network.layers))
         self.spec, self.dtype, self.device, self.mixed = network, dtype, device, mixed
-        pads = [layer.padding for layer in network.layers if isinstance(layer, spec.Conv)]
-        # Channels-last convolutions are 10 to 30% faster on processors, but not where padding and
-        # cropping around them have to copy (measured).
-        if pads and all(before == after for before, after in pads):
+        if network.convolves:  # 10 to 30% faster on processors (measured)
             self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.to(device)
         params, buffers = self.named_parameters(), self.named_buffers()

@@ -5,22 +5,26 @@ import copy
 import dataclasses
 import json
 import re
+import subprocess
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 
 import ganref
-from benchmarks import command, report, whole
+from benchmarks import book, command, limits, report, whole
 from benchmarks.pages import training
 from benchmarks.speed import __main__ as speed_main
-from benchmarks.speed import gate, jobs
+from benchmarks.speed import duration, gate, jobs
 from benchmarks.speed.measure import PAGES
+from benchmarks.speed.rounds import Settings
 from benchmarks.workers import Worker
 from checks import default_runs, detector_cost, kill_runs, lab_figures
 from ganref import data
 from ganref.parity.workers import WorkerFailed
 from ganref.spec import UserError
+from ganref.spec.layers import Conv, ConvTranspose
 from ganref.spec.steps import Trace
 from ganref.training.run import Config, RunDirectory
 
@@ -41,6 +45,49 @@ def test_speed_from_end_to_end(tmp_path: Path) -> None:
         assert row["mode"] == "page" or (0 <= row["input_share"] <= 1 and row["ratio"]["min"] > 0)
     assert (tmp_path / "speed.png").stat().st_size > 0
     assert (tmp_path / "curves.png").stat().st_size > 0
+
+
+def test_how_long_it_will_take_is_said() -> None:
+    """It grows with what is asked for; the default set takes some five minutes."""
+    quick = Settings("cpu", "float32", 2, 5, 1.0, 0, False)
+    names = [(name, mode) for name in ("torch", "tf", "mxnet", "jax") for mode in ("page", "fast")]
+    toy, mlp = ganref.recipe("gaussian"), ganref.recipe("mlp")
+    default = duration.estimate([(toy, [("numpy", "fast"), *names])], quick)
+    assert 120 < default <= 300
+    assert duration.estimate([(toy, names), (mlp, names)], quick) > 1.6 * default
+    longer = dataclasses.replace(quick, seconds=10.0)
+    assert duration.estimate([(toy, names)], longer) > 1.5 * default
+    assert [duration.in_words(s) for s in (90, 300)] == ["90 s", "5 minutes"]
+
+
+def test_the_book_is_written_from_results(tmp_path: Path) -> None:
+    """Measured once, in one folder a chapter; the page has every chapter's table and chart."""
+    words = [*QUICK, "--chapters", "toy", "--out", str(tmp_path / "found")]
+    page = ["--page", str(tmp_path / "docs" / "speed.md")]
+    toy = dataclasses.replace(book.CHAPTERS[0], words="--repeats 2 --seconds 0.01")
+    with mock.patch.object(book, "CHAPTERS", (toy, *book.CHAPTERS[1:])):
+        assert book.main([*words, *page]) == 0
+        (tmp_path / "docs" / "speed.md").unlink()
+        with mock.patch.object(subprocess, "run") as run:
+            assert book.main([*words, *page]) == 0
+        assert not run.called
+    text = (tmp_path / "docs" / "speed.md").read_text()
+    assert "| gaussian | 8 | - |" in text and "numpy fast" in text and "GFLOP/s" in text
+    assert "](images/speed-toy.png)" in text
+    assert (tmp_path / "docs" / "images" / "speed-toy.png").stat().st_size > 0
+    with pytest.raises(UserError, match="no chapter toys; there are toy, "):
+        book.main(["--chapters", "toys", "--out", str(tmp_path)])
+
+
+def test_a_kernel_has_even_padding_and_as_large_an_output() -> None:
+    for network in ganref.recipe("dcgan32").networks:
+        for layer, shape in zip(network.layers, network.shapes, strict=False):
+            if isinstance(layer, Conv):
+                even, grown = limits.even(layer, shape)
+                assert even.padding[0] == even.padding[1]
+                more = even.out_shape(grown)[1] - layer.out_shape(shape)[1]
+                uneven = layer.padding[0] != layer.padding[1]
+                assert more == (uneven and isinstance(layer, ConvTranspose))
 
 
 def test_whole_from_end_to_end(tmp_path: Path) -> None:

@@ -86,3 +86,10 @@ def test_what_names_no_file_is_refused(
         importlib.import_module(f"ganref.{command}").main([*more, name])
     said = capsys.readouterr().err.splitlines()
     assert caught.value.code == 2 and len(said) == 1 and "names no file" in said[0]
+
+
+def test_small_steps_have_one_thread_unless_more_are_asked_for() -> None:
+    """A second one only waits for the first: ten times as long where the machine has other work."""
+    assert cli.useful_threads(recipe("gaussian"), 2, None) == 1
+    assert cli.useful_threads(recipe("gaussian"), 2, 2) == 2
+    assert cli.useful_threads(recipe("mlp"), 2, None) == 2

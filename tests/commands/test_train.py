@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from told import TOLD
 
 from ganref import sample, train
 from ganref.spec import UserError
@@ -191,3 +192,22 @@ def test_extras_beside_the_run(tmp_path: Path) -> None:
     assert (run / "samples.gif").read_bytes()[:6] == b"GIF89a"
     assert any((run / "tensorboard").iterdir())
     assert len(list((run / "samples").iterdir())) == 2
+
+
+@pytest.mark.skipif("jax" not in TOLD, reason="its compiler's folder can be looked into")
+def test_what_was_compiled_is_kept_for_the_next_run(tmp_path: Path) -> None:
+    """In the user's cache folder; not where compiling is off, nor where another folder is named."""
+    words = ["--backend", "jax", "--steps", "30", "--quiet", "--device", "cpu"]
+    env = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
+    env |= {"GANREF_DATA": str(tmp_path / "cache"), "PYTHONPATH": str(Path(__file__).parents[2])}
+    env["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    kept = tmp_path / "cache" / "compiled"
+
+    def train(*more: str, **changes: str) -> list[Path]:
+        command = [sys.executable, "-m", "ganref.train", *words, *more]
+        subprocess.run(command, cwd=tmp_path, env=env | changes, check=True, capture_output=True)
+        return [p for p in kept.rglob("*") if p.is_file()]
+
+    assert not train("--compile", "off")
+    assert not train(JAX_COMPILATION_CACHE_DIR=str(tmp_path / "named"))
+    assert train()

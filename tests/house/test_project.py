@@ -109,6 +109,30 @@ def test_every_backend_has_the_extra_that_it_names() -> None:
     assert {entry.extra for entry in BACKENDS.values()} - {""} <= set(extras)
 
 
+def test_tensorflow_has_an_extra_with_cuda() -> None:
+    """PyTorch's wheels bring CUDA along, TensorFlow's where it is asked for; in one range."""
+    extras = _pyproject()["project"]["optional-dependencies"]
+    (plain,), (cuda,) = (map(Requirement, extras[name]) for name in ("tf", "tf-cuda"))
+    assert cuda.extras == {"and-cuda"} and not plain.extras
+    assert (cuda.name, cuda.specifier, cuda.marker) == (plain.name, plain.specifier, plain.marker)
+    (torch,) = map(Requirement, extras["torch"])
+    assert torch.specifier.contains("2.6.0") and torch.specifier.contains("2.11.0")
+
+
+def test_every_fault_on_a_gpu_has_the_test_that_it_names() -> None:
+    files = {path.name: path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
+    table = (ROOT / "docs" / "gpu.md").read_text().partition("## Faults")[2]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) >= 20
+    for row in rows:
+        named = re.findall(r"`(test_\w+)(\.py)?`", row.rpartition(" | ")[2])
+        assert [name for name, suffix in named if not suffix], row
+        file = ""
+        for name, suffix in named:
+            file = f"{name}.py" if suffix else file
+            assert suffix or f"def {name}(" in files[file], f"{file} has no {name}"
+
+
 def test_a_wheel_is_held_against_the_tree() -> None:
     files = {line.removeprefix("missing: ") for line in wheel.wrong([])}
     assert {"ganref/py.typed", "ganref/cli/main.py"} <= files

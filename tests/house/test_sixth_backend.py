@@ -20,12 +20,13 @@ NAMES = ("fake", "sixth")
 FAKE = '''"""A backend that is NumPy's under another name."""
 
 from ganref.numpy.framework import (
-    devices, dtypes, matmul, peak_memory, set_threads,
+    computing, devices, dtypes, matmul, peak_memory, set_threads,
 )
 from ganref.numpy.gan import GAN, create
 
 __all__ = [
-    "GAN", "create", "devices", "dtypes", "matmul", "peak_memory", "set_threads", "version",
+    "GAN", "computing", "create", "devices", "dtypes", "matmul", "peak_memory", "set_threads",
+    "version",
 ]
 
 

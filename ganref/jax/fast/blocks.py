@@ -12,13 +12,22 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ganref.spec import layers as spec
+
 from ..framework import Tensor
 from ..layers import IMAGES, Conv, ConvTranspose, Network
+
+# The way back to a larger image of many pixels and channels is left to XLA: laying patches costs
+# more there.
+MOST_PIXELS, FEW_CHANNELS = 64, 8
 
 
 class BlockConv(Conv):
@@ -26,18 +35,7 @@ class BlockConv(Conv):
 
     def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         """y (B, h, w, out) of x (B, h, w, in)."""
-        weight, s, (before, _) = _widened(self, weight), self.spec.stride, self.spec.padding
-        batch, *size, channels = x.shape
-        _, *out = self.spec.out_shape((channels, *size))
-        # What lies beyond the last block that is looked at is cut off, a padding below 0.
-        seen = [(n - 1) * s + len(weight) for n in out]
-        pads = [(before, n - before - m, 0) for n, m in zip(seen, size, strict=True)]
-        x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *pads, (0, 0, 0)))
-        if out == [1, 1]:  # a kernel as large as the image: one matrix product
-            return (x.reshape(batch, -1) @ weight.reshape(-1, weight.shape[-1]))[:, None, None]
-        laid = _blocked(weight, s)  # (K, K, s, s, in, out)
-        laid = laid.reshape(*laid.shape[:2], -1, weight.shape[-1])
-        return _slide(to_blocks(x, s), laid, 0)
+        return _convolved(self.spec, x, weight)
 
 
 class BlockConvTranspose(ConvTranspose):
@@ -45,18 +43,87 @@ class BlockConvTranspose(ConvTranspose):
 
     def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         """y (B, h, w, out) of x (B, h, w, in)."""
-        weight, s, (before, _) = _widened(self, weight), self.spec.stride, self.spec.padding
-        batch, *size, channels = x.shape
-        _, *out = self.spec.out_shape((channels, *size))
-        kernel, _, wide, _ = weight.shape
-        if size == [1, 1]:  # the kernel itself, scaled: one matrix product
-            y = x.reshape(batch, channels) @ weight.reshape(-1, channels).T
-            y = y.reshape(batch, kernel, kernel, wide)
-        else:
-            laid = _blocked(weight, s)[::-1, ::-1]  # (K, K, s, s, out, in), as a convolution slides
-            laid = laid.reshape(*laid.shape[:2], -1, channels).swapaxes(2, 3)
-            y = from_blocks(_slide(x, laid, kernel // s - 1), s)
-        return y[:, before : before + out[0], before : before + out[1]]
+        _, *size = self.spec.out_shape((x.shape[-1], *x.shape[1:3]))
+        return _transposed(self.spec, tuple(size), x, weight)
+
+
+def correlate(window: spec.Conv, x: Tensor, weight: Tensor) -> Tensor:
+    """y (B, h, w, small) of x (B, H, W, large), in blocks."""
+    weight, s, (before, after) = _widened(window, weight), window.stride, window.padding
+    batch, *size, _ = x.shape
+    out = [(n + before + after - window.kernel) // s + 1 for n in size]
+    # What lies beyond the last block that is looked at is cut off, a padding below 0.
+    seen = [(n - 1) * s + len(weight) for n in out]
+    pads = [(before, n - before - m, 0) for n, m in zip(seen, size, strict=True)]
+    x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *pads, (0, 0, 0)))
+    if out == [1, 1]:  # a kernel as large as the image: one matrix product
+        return (x.reshape(batch, -1) @ weight.reshape(-1, weight.shape[-1]))[:, None, None]
+    laid = _blocked(weight, s)  # (K, K, s, s, in, out)
+    laid = laid.reshape(*laid.shape[:2], -1, weight.shape[-1])
+    x = to_blocks(x, s)
+    return lax.conv_general_dilated(x, laid, (1, 1), "VALID", dimension_numbers=IMAGES)
+
+
+def spread(window: spec.Conv, size: tuple[int, ...], y: Tensor, weight: Tensor) -> Tensor:
+    """x (B, *size, large) of y (B, h, w, small): the gradient of `correlate` to its input.
+
+    One product makes a patch of x of every number of y; patches are laid over one another."""
+    k, _, large, small = weight.shape
+    batch, *here, _ = y.shape
+    s, more, before = window.stride, -k % window.stride, window.padding[0]
+    ends, cells = [before + n for n in size], (k + more) // s
+    unseen = any(end > (n + cells - 1) * s for n, end in zip(here, ends, strict=True))
+    if unseen or math.prod(here) > MOST_PIXELS and large >= FEW_CHANNELS:
+        like = jax.ShapeDtypeStruct((batch, *size, large), y.dtype)
+        return jax.linear_transpose(lambda x: correlate(window, x, weight), like)(y)[0]
+    patches = y.reshape(-1, small) @ weight.reshape(-1, small).T
+    patches = patches.reshape(batch, *here, k, k, large)
+    if here == [1, 1]:
+        return patches[:, 0, 0, before : ends[0], before : ends[1]]
+    patches = jnp.pad(patches, ((0, 0),) * 3 + ((0, more),) * 2 + ((0, 0),))
+    patches = patches.reshape(batch, *here, cells, s, cells, s, large)
+    x: Any = 0
+    for i in range(cells):
+        for j in range(cells):
+            pads = (0, 0), (i, cells - 1 - i), (j, cells - 1 - j), (0, 0), (0, 0), (0, 0)
+            x = x + jnp.pad(patches[:, :, :, i, :, j], pads)
+    x = x.reshape(*x.shape[:3], -1)
+    return from_blocks(x, s)[:, before : ends[0], before : ends[1]]
+
+
+def correlate_kernel(window: spec.Conv, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+    """The gradient of `correlate` to its kernel."""
+    return jax.linear_transpose(lambda w: correlate(window, x, w), weight)(y)[0]
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _convolved(window: Any, x: Tensor, weight: Tensor) -> Tensor:
+    return correlate(window, x, weight)
+
+
+def _back(window: Any, seen: Any, dy: Tensor) -> tuple[Tensor, Tensor]:
+    x, weight = seen
+    dx = spread(window, x.shape[1:3], dy, weight)
+    return dx, correlate_kernel(window, x, dy, weight)
+
+
+_convolved.defvjp(lambda window, x, weight: (correlate(window, x, weight), (x, weight)), _back)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _transposed(window: Any, size: Any, x: Tensor, weight: Tensor) -> Tensor:
+    return spread(window, size, x, weight)
+
+
+def _back_transposed(window: Any, size: Any, seen: Any, dy: Tensor) -> tuple[Tensor, Tensor]:
+    x, weight = seen
+    return correlate(window, dy, weight), correlate_kernel(window, dy, x, weight)
+
+
+_transposed.defvjp(
+    lambda window, size, x, weight: (spread(window, size, x, weight), (x, weight)),
+    _back_transposed,
+)
 
 
 def rewritten(net: Network) -> Network:
@@ -82,9 +149,9 @@ def from_blocks(x: Tensor, size: int) -> Tensor:
     return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows * size, columns * size, -1)
 
 
-def _widened(layer: Any, weight: Tensor) -> Tensor:
+def _widened(window: spec.Conv, weight: Tensor) -> Tensor:
     """A kernel with zeros up to a multiple of the stride."""
-    more = -layer.spec.kernel % layer.spec.stride
+    more = -window.kernel % window.stride
     return jnp.pad(weight, ((0, more), (0, more), (0, 0), (0, 0)))
 
 
@@ -93,9 +160,3 @@ def _blocked(weight: Tensor, size: int) -> Tensor:
     cells = len(weight) // size
     weight = weight.reshape(cells, size, cells, size, *weight.shape[2:])
     return weight.transpose(0, 2, 1, 3, 4, 5)
-
-
-def _slide(x: Tensor, weight: Tensor, padding: int) -> Tensor:
-    # Laid on before: XLA's gradient to the weights of a convolution that pads is 100 times slower.
-    x = jnp.pad(x, ((0, 0), *[(padding, padding)] * 2, (0, 0)))
-    return lax.conv_general_dilated(x, weight, (1, 1), "VALID", dimension_numbers=IMAGES)

@@ -9,6 +9,7 @@ from ganref.spec.schema import Recipe
 from ..layers import Network
 from ..optim import Adam
 from ..steps import PlainSteps, step
+from . import products
 from .xla import CompiledSteps, why_eager
 
 Steps = PlainSteps | CompiledSteps
@@ -35,4 +36,6 @@ def make_steps(
     )
     if why := why_eager(recipe, compile, steps):
         return PlainSteps(plain, why)
+    if products.pays(recipe, net_D.device):
+        plain = partial(plain, net_D=products.rewritten(net_D), net_G=products.rewritten(net_G))
     return CompiledSteps(plain, recipe.convolves)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import tensorflow as tf
 
+from ganref.spec.errors import says_assembler
 from ganref.spec.schema import Recipe
 
 from ..framework import Masks, Tensor, quiet
@@ -22,6 +24,10 @@ Loop = Callable[..., Tensor]
 # Compiling takes a second and a half, an eager step 20 ms.
 WORTH_STEPS = 70
 CHUNK_STEPS, CHUNK_BYTES = 125, 2**24
+NO_ASSEMBLER = (
+    "XLA cannot assemble its code for this GPU (no ptxas or libdevice): steps are a graph of"
+    " TensorFlow's own; install tensorflow[and-cuda], which brings both"
+)
 
 
 def why_eager(recipe: Recipe, compile: str, steps: int | None) -> str:
@@ -42,16 +48,23 @@ class CompiledSteps:
     eager execution, but convolutions slower than TensorFlow's own kernels do.
     """
 
-    why = ""  # nothing is faster
-
     def __init__(self, step: Step, convolves: bool) -> None:
+        self.step, self.why = step, ""  # nothing is faster
         self.run = compile_graph(step) if convolves else compile_loop(step)
         self.started = False
 
     def __call__(self, X: Tensor, Z: Tensor, Z_G: Tensor | None, masks: Masks) -> Tensor:
         """k steps on tensors as `GAN.train_trace` takes them: (k, 5)."""
         with contextlib.nullcontext() if self.started else quiet():  # compilers announce themselves
-            rows = self.run(X, Z, Z_G, masks)
+            try:
+                rows = self.run(X, Z, Z_G, masks)
+            except tf.errors.OpError as error:  # a compiler's: no step has been made
+                if self.started or not says_assembler(error):
+                    raise
+                self.why, self.run = NO_ASSEMBLER, compile_graph(self.step)
+                rows = self.run(X, Z, Z_G, masks)
+        if self.why and not self.started:
+            warnings.warn(self.why, stacklevel=2)
         self.started = True
         return rows
 

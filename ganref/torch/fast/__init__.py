@@ -9,7 +9,7 @@ from ganref.spec.schema import Recipe
 from ..layers import Network
 from ..optim import Adam
 from ..steps import PlainSteps, step
-from . import cuda_graph, inductor
+from . import cuda_graph, inductor, products
 
 Steps = PlainSteps | inductor.CompiledSteps | cuda_graph.GraphedSteps
 
@@ -36,7 +36,11 @@ def make_steps(
     if net_D.device != "cpu":
         if why := cuda_graph.why_launched(recipe, compile):
             return PlainSteps(plain, why)
-        return cuda_graph.GraphedSteps(recipe, net_D, net_G, trainer_D, trainer_G)
+        own = recipe, net_D, net_G, trainer_D, trainer_G
+        return cuda_graph.GraphedSteps(*own, PlainSteps(plain))
+    if products.pays(recipe, net_D.mixed, compile):
+        nets = {"net_D": products.rewritten(net_D), "net_G": products.rewritten(net_G)}
+        plain = partial(plain, **nets)
     if why := inductor.why_eager(recipe, net_D.mixed, compile, steps):
         return PlainSteps(plain, why)
     return inductor.CompiledSteps(recipe, trainer_D, trainer_G, PlainSteps(plain), compile == "on")

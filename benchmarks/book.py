@@ -1,0 +1,217 @@
+"""python -m benchmarks.book --out DIR: measure all that docs/speed.md shows, and write that page.
+
+Every chapter is a command of `benchmarks` with a folder of its own in DIR; one whose results lie
+there is not measured again, so that a run which was broken off goes on. No figure of the page is
+typed by hand: words that need one stand in a chapter's text as what they are compared with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganref import cli
+from ganref.output.files import write_atomically
+from ganref.spec import UserError
+
+from . import command, report
+
+Result = dict[str, Any]
+PAGE = Path("docs/speed.md")
+
+
+def by_backend(result: Result) -> str:
+    """Step times as Markdown: a row for each recipe, batch and width, a column for each backend and
+    mode, with the share of the best matrix product and, of a row's fast paths, how many times as
+    long as the fastest one takes."""
+    rows = [row for row in result["rows"] if "step_s" in row]
+    columns = list(dict.fromkeys((row["backend"], row["mode"]) for row in result["rows"]))
+    lines = ["| recipe | batch | width | " + " | ".join(map(" ".join, columns)) + " |"]
+    lines.append("|---" * (3 + len(columns)) + "|")
+    for key in dict.fromkeys((r["recipe"], r["batch_size"], r["width"]) for r in result["rows"]):
+        own = [r for r in rows if (r["recipe"], r["batch_size"], r["width"]) == key]
+        fast = [r["step_s"]["median"] for r in own if r["mode"] == "fast"]
+        cells = {(r["backend"], r["mode"]): _cell(r, min(fast, default=0.0)) for r in own}
+        name, batch, width = key
+        lines.append(f"| {name} | {batch} | {width or '-'} | "
+                     + " | ".join(cells.get(c, "-") for c in columns) + " |")  # fmt: skip
+    lines += ["", f"{report.rates_line(result['matmul_flops_per_s'])}."]
+    return "\n".join(lines)
+
+
+def _cell(row: dict[str, Any], fastest: float) -> str:
+    step, share = row["step_s"]["median"], row["share_of_matmul"]
+    parts = [report.seconds(step)]
+    parts += [f"{share:.0%}"] if share and share > 0.005 else []
+    parts += [f"×{step / fastest:.2f}"] if row["mode"] == "fast" and fastest else []
+    return ", ".join(parts)
+
+
+def by_memory(result: Result) -> str:
+    """The same, and the peak of resident memory of each process."""
+    lines = [by_backend(result), "", "| backend | mode | recipe | batch | peak memory |"]
+    lines.append("|---" * 5 + "|")
+    for row in result["rows"]:
+        if row.get("peak_memory"):
+            name = f"{row['backend']} | {row['mode']} | {row['recipe']} | {row['batch_size']}"
+            lines.append(f"| {name} | {row['peak_memory'] / 2**20:,.0f} MiB |")
+    return "\n".join(lines)
+
+
+def of_commands(result: Result) -> str:
+    """Whole commands as Markdown."""
+    lines = ["| backend | what | from start to end |", "|---|---|---|"]
+    for row in result["rows"]:
+        took = report.seconds(row["seconds"]["median"]) if "seconds" in row else row["said"]
+        lines.append(f"| {row['backend']} | {row['what']} | {took} |")
+    return "\n".join(lines)
+
+
+def of_kernels(result: Result) -> str:
+    """What convolutions and products alone take, in words."""
+    flops, floor = result["flops"], result["convolutions_s"]
+    rates = ", ".join(f"{n} {r / 1e9:,.0f}" for n, r in result["matmul_flops_per_s"].items())
+    return (
+        f"A step's convolutions one by one: {report.seconds(floor)}, {flops / floor / 1e9:,.0f}"
+        f" GFLOP/s; square matrix products: {rates} GFLOP/s."
+    )
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A command, what it leaves, how that becomes Markdown, and the words before it."""
+
+    name: str
+    title: str
+    module: str
+    words: str
+    file: str
+    markdown: Callable[[Result], str]
+    text: str
+    chart: str = ""
+
+
+def _speed(name: str, title: str, words: str, text: str, markdown: Any = by_backend) -> Chapter:
+    return Chapter(
+        name, title, "benchmarks.speed", words, "speed.json", markdown, text, "speed.png"
+    )
+
+
+CHAPTERS = (
+    _speed("toy", "The toy", "", "A step has few thousand FLOPs: all of its time is overhead."),
+    Chapter("whole", "Whole commands", "benchmarks.whole", "", "whole.json", of_commands,
+            "`ganref.train` with imports, pictures and a checkpoint, nothing compiled before; and"
+            " the page of the same framework alone."),
+    Chapter("again", "Whole commands again", "benchmarks.whole", "--warm", "whole.json",
+            of_commands, "The same where an earlier run has left what was compiled."),
+    _speed("mlp", "A dense network", "--recipes mlp --batch-sizes 32,128,512 --modes fast",
+           "Products of matrices, dropout and Adam."),
+    _speed("ring", "Points on a ring", "--recipes ring --batch-sizes 64,256,1024 --modes fast",
+           "The networks of the labs: products so small that starting them counts."),
+    _speed("dcgan32", "A small convolutional GAN",
+           "--recipes dcgan32 --batch-sizes 16,64,128 --modes fast --repeats 5",
+           "Kernels of 5 at uneven padding, on images of 4 to 32 pixels.", by_memory),
+    Chapter("kernels32", "Its convolutions alone", "benchmarks.limits",
+            "--recipe dcgan32 --batch-size 64", "limits.json", of_kernels,
+            "PyTorch's own kernels, hot, the best of ten calls, padding not counted."),
+    _speed("ebgan", "An autoencoder as discriminator",
+           "--recipes ebgan --batch-sizes 16,32,64 --modes fast --repeats 5",
+           "Strided convolutions and their transposes in D, too."),
+    _speed("dcgan", "DCGAN", "--recipes dcgan --batch-sizes 64 --repeats 3 --input",
+           "Width 64 on images of 64 × 64, and the page that a person would write.", by_memory),
+    Chapter("kernels", "Its convolutions alone", "benchmarks.limits", "--batch-size 64",
+            "limits.json", of_kernels, "Normalisation, activations and Adam are not counted."),
+    _speed("batches", "Growth with the batch",
+           "--recipes dcgan32 --batch-sizes 8,32,256 --modes fast --repeats 3",
+           "How a step's share of the product's rate changes with the batch."),
+    _speed("widths", "Growth with the width",
+           "--recipes dcgan32 --batch-sizes 32 --widths 8,16,32,64 --modes fast --repeats 3",
+           "FLOPs grow with the width's square, normalisation and activations with the width."),
+)  # fmt: skip
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = command.parser("benchmarks.book", __doc__)
+    p.add_argument("--page", type=cli.path, default=PAGE, help=f"to write (default {PAGE})")
+    p.add_argument("--chapters", help="comma-separated (default all)")
+    return p
+
+
+def measure(chapter: Chapter, args: argparse.Namespace) -> None:
+    """Run a chapter's command, unless its results are there. Raises UserError if it leaves none."""
+    folder = args.out / chapter.name
+    if (folder / chapter.file).is_file():
+        command.say(f"{chapter.name}: there already")
+        return
+    part = folder.with_suffix(".part")  # not there until all of it is
+    shutil.rmtree(part, ignore_errors=True)
+    words = [sys.executable, "-m", chapter.module, *chapter.words.split(), "--out", str(part)]
+    words += ["--threads", str(args.threads)] if args.threads else []
+    words += ["--backends", args.backends] if args.backends else []
+    subprocess.run(words, check=False)  # 1 says that a row is missing, and the row says why
+    if not (part / chapter.file).is_file():
+        raise UserError(f"{chapter.name}: {' '.join(words[1:])} left no {chapter.file}")
+    part.rename(folder)
+
+
+def write(chapters: list[Chapter], args: argparse.Namespace) -> None:
+    """The page of all chapters whose results are there, with their charts beside it."""
+    found = {c: json.loads((args.out / c.name / c.file).read_text()) for c in chapters}
+    about = next(iter(found.values()))["environment"]
+    versions = {k: v for r in found.values() for k, v in r["environment"]["versions"].items()}
+    parts = [
+        "# Speed: what was measured, and what bounds it",
+        "Written by `python -m benchmarks.book` from one run; how it is measured stands in"
+        " [benchmarks/README.md](../benchmarks/README.md). Medians over interleaved rounds: the"
+        " time of a step, its share of the machine's best square matrix product, and × the fastest"
+        " framework's.",
+        f"{about['processor']} (family {about['processor_family']}; "
+        f"{', '.join(about['instructions'])}), {about['threads']} of {about['cores']} cores, load"
+        f" {about['load_before'][0]:.1f} before; "
+        + ", ".join(v if " " in v else f"{k} {v}" for k, v in versions.items())
+        + ".",
+    ]
+    for chapter, result in found.items():
+        parts += [f"## {chapter.title}", chapter.text, f"`{_said(chapter)}`"]
+        parts.append(chapter.markdown(result))
+        chart = args.out / chapter.name / chapter.chart
+        if chapter.chart and chart.is_file():
+            image = args.page.parent / "images" / f"speed-{chapter.name}.png"
+            write_atomically(image, chart.read_bytes())
+            parts.append(f"![{chapter.title}: examples per second](images/{image.name})")
+    write_atomically(args.page, ("\n\n".join(parts) + "\n").encode())
+
+
+def _said(chapter: Chapter) -> str:
+    return f"python -m {chapter.module} {chapter.words}".strip()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure what is missing, and write the page after every chapter."""
+    args = parser().parse_args(argv)
+    names = args.chapters.split(",") if args.chapters else [c.name for c in CHAPTERS]
+    unknown = set(names) - {c.name for c in CHAPTERS}
+    if unknown:
+        there = ", ".join(c.name for c in CHAPTERS)
+        raise UserError(f"no chapter {', '.join(sorted(unknown))}; there are {there}")
+    command.prepare(args.out)
+    command.prepare(args.page.parent / "images")
+    done = []
+    for chapter in (c for c in CHAPTERS if c.name in names):
+        measure(chapter, args)
+        done.append(chapter)
+        write(done, args)
+    print(f"written: {args.page}")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run_main(main, "benchmarks.book")
