@@ -74,8 +74,8 @@ class GAN(Protocol):
         Z_G: np.ndarray | None = None,
         masks: Masks | None = None,
     ) -> State:
-        """The gradients of loss_D and loss_G at the present weights, by name, in a step's first update
-        of D; a worker's are of its rows."""
+        """The gradients of loss_D and loss_G at the present weights, by name, in a step's first
+        update of D; a worker's are of its rows."""
 
     def generate(
         self, Z: np.ndarray, *, batch_stats: bool = False, ema: bool = False
