@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
+from .spec.engines import DMLC, JAX, TF_CONFIG, TORCH, Engine, Peers
 from .spec.errors import UserError
 from .spec.networks import Network as NetworkSpec
 from .spec.releases import Releases, how_to_install
@@ -21,13 +22,11 @@ State = dict[str, np.ndarray]
 
 
 class GAN(Protocol):
-    """One GAN on one device. Arrays at its border are NumPy's, images NCHW.
-
-    What a recipe draws beyond X and Z comes by keyword: `Z_G` (k, G_updates, B, *latent) where the
-    recipe draws a fresh Z for G, `masks` (`Recipe.masks`, with k in front) where D drops out or
-    takes labels (which G has in Z: `spec.labels`). The methods for a single step take the same
-    without the leading k. n updates of D a step have as many batches in X and Z: (k, n B, ...).
-    """
+    """One GAN on one device. Arrays at its border are NumPy's, images NCHW. What a recipe draws
+    beyond X and Z comes by keyword: `Z_G` (k, G_updates, B, *latent) where the recipe draws a fresh
+    Z for G, `masks` (`Recipe.masks`, with k in front) where D drops out or takes labels (which G
+    has in Z: `spec.labels`). The methods for a single step take the same without the leading k. n
+    updates of D a step have as many batches in X and Z: (k, n B, ...)."""
 
     recipe: Recipe
     device: str
@@ -75,8 +74,8 @@ class GAN(Protocol):
         Z_G: np.ndarray | None = None,
         masks: Masks | None = None,
     ) -> State:
-        """The gradients of loss_D and of loss_G, both at the present weights, by parameter name;
-        nothing is changed. Of a step's batches of D's updates, they are of the first."""
+        """The gradients of loss_D and loss_G at the present weights, by name, in a step's first
+        update of D; a worker's are of its rows."""
 
     def generate(
         self, Z: np.ndarray, *, batch_stats: bool = False, ema: bool = False
@@ -92,8 +91,7 @@ class GAN(Protocol):
         (`<param>.ema`) and update counts (`generator.step`, `discriminator.step`)."""
 
     def load_state(self, state: State) -> None:
-        """Restore what `state` gave, on any backend. Raises UserError before changing anything if
-        a tensor is missing, extra or misshapen."""
+        """Restore what `state` gave, on any backend. Raises UserError, with nothing changed."""
 
 
 class Network(Protocol):
@@ -104,11 +102,7 @@ class Network(Protocol):
     stats: dict[str, Any]  # the running statistics
 
     def run(
-        self,
-        x: Any,
-        training: bool = True,
-        update_stats: bool = True,
-        masks: dict[str, Any] | None = None,
+        self, x: Any, training: bool = True, update_stats: bool = True, masks: Any = None
     ) -> Any:
         """The output for x (B, *input) alone, with nothing recorded."""
 
@@ -151,9 +145,14 @@ class Backend(Protocol):
         dtype: str = "float32",
         compile: str = "auto",
         steps: int | None = None,
+        peers: Peers | None = None,
     ) -> GAN:
         """A GAN with these initial weights. `compile` is "off", "on" (the fastest steps) or "auto":
-        what lets a run of so many `steps`, None for a long one, end soonest."""
+        what lets a run of so many `steps`, None for a long one, end soonest. With `peers` it takes
+        this one's rows of every batch (`draws.batches.own_rows`), and trains as on all of them."""
+
+    def join(self, rank: int, size: int, address: str, seconds: float) -> Peers:
+        """Meet the other workers at "host:port" within so many seconds. Raises UserError."""
 
     def devices(self) -> list[str]:
         """What `device` may be here: "cpu", and "cuda:0" and so on where the framework sees one."""
@@ -188,15 +187,16 @@ class Entry:
     extra: str
     releases: Releases = Releases()
     keeps: str = ""  # the variable that names the folder for what it compiles
+    engine: Engine | None = None  # how workers of a run find one another
 
 
 # The only place outside a backend's folder that knows of it; pyproject.toml's markers say the same.
 BACKENDS: dict[str, Entry] = {
     "numpy": Entry("ganref.numpy", "numpy", ""),
-    "torch": Entry("ganref.torch", "torch", "torch", keeps="TORCHINDUCTOR_CACHE_DIR"),
-    "tf": Entry("ganref.tf", "tensorflow", "tf", Releases((3, 13))),
-    "mxnet": Entry("ganref.mxnet", "mxnet", "mxnet", Releases((3, 12), "x86_64", 1, 8.6)),
-    "jax": Entry("ganref.jax", "jax", "jax", keeps="JAX_COMPILATION_CACHE_DIR"),
+    "torch": Entry("ganref.torch", "torch", "torch", Releases(), "TORCHINDUCTOR_CACHE_DIR", TORCH),
+    "tf": Entry("ganref.tf", "tensorflow", "tf", Releases((3, 13)), engine=TF_CONFIG),
+    "mxnet": Entry("ganref.mxnet", "mxnet", "mxnet", Releases((3, 12), "x86_64", 1, 8.6), "", DMLC),
+    "jax": Entry("ganref.jax", "jax", "jax", Releases(), "JAX_COMPILATION_CACHE_DIR", JAX),
 }
 
 

@@ -13,6 +13,7 @@ from .backend import BACKENDS, GAN, install, is_installed
 from .output import board
 from .output.files import DiskRefused
 from .spec import RECIPES, UserError, num_parameters
+from .spec.engines import Peers, Place
 from .training import loop
 from .training.run import Config, Options, RunDirectory
 
@@ -38,6 +39,10 @@ def parser() -> argparse.ArgumentParser:
     g.add_argument(
         "--threads", type=cli.THREADS, help="cores to use (default all, one for small steps)"
     )
+    g.add_argument("--workers", type=cli.THREADS, metavar="N",
+                   help="processes here that share every batch")  # fmt: skip
+    g.add_argument("--patience", type=cli.between(float, 1, 10**6), metavar="SECONDS",
+                   help="for a worker that does not join or is silent (60)")  # fmt: skip
     g = p.add_argument_group("what it leaves")
     g.add_argument(
         "--run-dir", type=cli.path, help="new or empty (default runs/<recipe>-<backend>-NNN)"
@@ -84,20 +89,31 @@ def main(argv: list[str] | None = None) -> int:
         # Classes are the data's, which are read for nothing else.
         print((cli.with_data(args, recipe)[0] if "conditional" in args else recipe).summary())
         return 0
-    threads = cli.prepare_threads(args.get("threads"))
+    place = cli.place(args)
+    if place is None and args.get("workers", 1) > 1:
+        return cli.start(sys.argv[1:] if argv is None else argv, args)
+    # Whoever has started workers here has shared the threads out.
+    threads = cli.prepare_threads(None if place and "workers" in args else args.get("threads"))
     if args.get("compile") != "off":
         cli.keep_compiled()
     if "tensorboard" in args:
         board.check()
     with contextlib.ExitStack() as until_the_end:
+        peers: Peers | None = None
+        if place:
+            peers, watch = until_the_end.enter_context(cli.joined(place, args, threads))
+            if place.rank:
+                return _follow(args, threads, place, peers)
         begin = _go_on if "resume" in args else _begin
-        config, gan, dataset, run, start = begin(args, threads, until_the_end)
+        config, gan, dataset, run, start = begin(args, threads, until_the_end, place, peers)
+        if place:
+            watch.advice = f"; go on with `{run.resume} --workers {place.size}`"
         found = cli.versions(config.backend)
         if "quiet" not in args:
             words = f"{config.recipe.name}: trains on {config.data}, {dataset.identity}"
             print(words, file=sys.stderr)
         try:
-            row = loop.train(config, gan, dataset, run, _options(args, found), start)
+            row = loop.train(config, gan, dataset, run, _options(args, found), start, peers)
         except DiskRefused as error:
             cure = "free some space" if error.full else "see to that"
             raise UserError(f"{error}; {cure}, then go on with `{run.resume}`") from error
@@ -112,11 +128,20 @@ def main(argv: list[str] | None = None) -> int:
 Begun = tuple[Config, GAN, data.Dataset, RunDirectory, int]  # and the steps that are done
 
 
-def _begin(args: dict[str, Any], threads: int, until_the_end: contextlib.ExitStack) -> Begun:
-    config, dataset = cli.new_run(args)
-    threads = cli.useful_threads(config.recipe, threads, args.get("threads"))
-    gan = cli.create(config, threads)
-    about = cli.machine(config.backend, threads)
+def _begin(
+    args: dict[str, Any],
+    threads: int,
+    until_the_end: contextlib.ExitStack,
+    place: Place | None,
+    peers: Peers | None,
+) -> Begun:
+    if place and peers:
+        config, dataset = cli.begin_together(args, place, peers)
+    else:
+        config, dataset = cli.new_run(args)
+        threads = cli.useful_threads(config.recipe, threads, args.get("threads"))
+    gan = cli.create(config, threads, None, peers)
+    about = cli.machine(config.backend, threads, peers)
     if "run_dir" in args:
         run = RunDirectory.create(args["run_dir"])
     else:
@@ -130,15 +155,39 @@ def _begin(args: dict[str, Any], threads: int, until_the_end: contextlib.ExitSta
     return config, gan, dataset, run, 0
 
 
-def _go_on(args: dict[str, Any], threads: int, until_the_end: contextlib.ExitStack) -> Begun:
+def _go_on(
+    args: dict[str, Any],
+    threads: int,
+    until_the_end: contextlib.ExitStack,
+    place: Place | None,
+    peers: Peers | None,
+) -> Begun:
     cli.check_changes(args)
     run = RunDirectory.open(args["resume"])
     until_the_end.enter_context(run.held())
     config, dataset, checkpoint, log = cli.resumed_run(args, run)
-    threads = cli.useful_threads(config.recipe, threads, args.get("threads"))
-    gan = cli.create(config, threads, checkpoint)
-    run.go_on(config, cli.machine(config.backend, threads), log)
+    if peers:
+        cli.hand_out(args, peers, config, dataset, checkpoint)
+    else:
+        threads = cli.useful_threads(config.recipe, threads, args.get("threads"))
+    gan = cli.create(config, threads, checkpoint, peers)
+    run.go_on(config, cli.machine(config.backend, threads, peers), log)
     return config, gan, dataset, run, checkpoint.step if checkpoint else 0
+
+
+def _follow(args: dict[str, Any], threads: int, place: Place, peers: Peers) -> int:
+    """What all workers but the first do. Raises UserError or Interrupted."""
+    every = args.get("checkpoint_every")
+    if "resume" not in args:
+        config, dataset = cli.begin_together(args, place, peers)
+        gan, start = cli.create(config, threads, None, peers), 0
+    else:
+        config, dataset, start, state = cli.follow(args, peers)
+        gan = cli.create(config, threads, None, peers)
+        if state:
+            gan.load_state(state)
+    loop.follow(config, gan, dataset, every, start, peers)
+    return 0
 
 
 def _options(args: dict[str, Any], versions: dict[str, str]) -> Options:

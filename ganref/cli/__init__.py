@@ -1,5 +1,7 @@
 """What the commands share: options, one-line errors, exit codes, and setting a run up."""
 
+from .joined import begin_together, follow, hand_out, joined
+from .launch import place, start
 from .main import (
     SEED,
     THREADS,
@@ -45,19 +47,24 @@ __all__ = [
     "Parser",
     "SEED",
     "THREADS",
+    "begin_together",
     "between",
     "build_recipe",
     "check_changes",
     "check_memory",
     "create",
     "data_of",
+    "follow",
     "generate",
     "generate_rows",
+    "hand_out",
+    "joined",
     "keep_compiled",
     "machine",
     "new_run",
     "path",
     "pick_device",
+    "place",
     "positive",
     "prepare_threads",
     "progress_options",
@@ -68,6 +75,7 @@ __all__ = [
     "resumed_run",
     "run_main",
     "shows_bar",
+    "start",
     "trained",
     "useful_threads",
     "versions",

@@ -29,8 +29,8 @@ def run_main(
     main: Callable[[list[str] | None], int | None], prog: str, argv: list[str] | None = None
 ) -> NoReturn:
     """Run a command line: 0 if all went well, 2 for a user's mistake, 3 for a loss that is not
-    finite, 128 + n after signal n (SIGINT, SIGTERM, SIGHUP); for these a line on stderr, never a
-    traceback."""
+    finite, 4 for a worker that is lost, 128 + n after signal n (SIGINT, SIGTERM, SIGHUP); for these
+    a line on stderr, never a traceback."""
     with streams():
         code = _code(main, prog, argv)
         with contextlib.suppress(UserError, BrokenPipeError):  # said already
@@ -50,7 +50,7 @@ def _code(
         return code
     except (UserError, Diverged, Interrupted) as error:
         words = str(error)
-        code = getattr(error, "exit_code", 3 if isinstance(error, Diverged) else 2)
+        code = getattr(error, "exit_code", 2)
     except MemoryError as error:
         smaller = "--num" if prog in ("ganref.sample", "ganref.evaluate") else "--batch-size"
         words = f"out of memory ({error}); use a smaller {smaller}"

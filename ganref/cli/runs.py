@@ -70,7 +70,7 @@ def resumed_run(
     checkpoint = load_latest(run.checkpoints) if saved else None
     if checkpoint and (checkpoint.recipe, checkpoint.seed) != (config.recipe, config.seed):
         raise UserError(f"the checkpoints in {run.path} are of another run than its config.json")
-    dataset = _same_data(config, args.get("data", config.data))
+    dataset = same_data(config, args.get("data", config.data))
     changes: dict[str, Any] = {n: args[n] for n in ("backend", "compile") if n in args}
     changes |= {"data": _anywhere(dataset.name), "identity": dataset.identity}
     # Of weights of others nobody has said yet how long they are to be trained.
@@ -91,7 +91,7 @@ def resumed_run(
     return config, dataset, checkpoint, checkpoint.log or run.read_log(checkpoint.step)
 
 
-def _same_data(config: Config, name: str) -> data.Dataset:
+def same_data(config: Config, name: str) -> data.Dataset:
     """What a run trains on, wherever it lies now. Raises UserError if it is not the same."""
     _there(name)
     how = {key: getattr(config, key) for key in READING}

@@ -15,6 +15,7 @@ from ..backend import BACKENDS, GAN, load_backend
 from ..data.download import cache_dir
 from ..draws.weights import initial_weights
 from ..output.files import LOG
+from ..spec.engines import Peers
 from ..spec.errors import UserError
 from ..spec.precision import storage
 from ..spec.schema import Recipe
@@ -106,12 +107,17 @@ def pick_device(backend: str, device: str, recipe: Recipe | None = None) -> str:
     return "cpu"
 
 
-def create(config: Config, threads: int, checkpoint: Checkpoint | None = None) -> GAN:
-    """The GAN of a run, from its seed or from a checkpoint."""
+def create(
+    config: Config,
+    threads: int,
+    checkpoint: Checkpoint | None = None,
+    peers: Peers | None = None,
+) -> GAN:
+    """The GAN of a run, from its seed or from a checkpoint; with `peers`, a worker's."""
     backend = load_backend(config.backend)
     backend.set_threads(threads)
     weights = initial_weights(config.recipe, config.seed)
-    how = config.device, config.dtype, config.compile, config.planned_steps
+    how = config.device, config.dtype, config.compile, config.planned_steps, peers
     gan = backend.create(config.recipe, weights, *how)
     if checkpoint is not None:
         gan.load_state(checkpoint.state)
@@ -130,11 +136,12 @@ def versions(backend: str) -> dict[str, str]:
     }
 
 
-def machine(backend: str, threads: int) -> dict[str, Any]:
+def machine(backend: str, threads: int, peers: Peers | None = None) -> dict[str, Any]:
     """What a run was made on, for its `config.json`."""
     return {
         "versions": versions(backend),
         "threads": threads,
+        "workers": peers.size if peers else 1,
         "platform": platform.platform(),
         "processors": os.cpu_count(),
         "devices": load_backend(backend).devices(),

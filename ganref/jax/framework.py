@@ -38,6 +38,7 @@ except AttributeError:  # before 0.8
 
 Tensor: TypeAlias = jax.Array
 Gradients: TypeAlias = Sequence[Tensor]  # in the network's order
+Gather: TypeAlias = Callable[[Gradients], Gradients]  # one worker's become those of all
 Masks = dict[str, Tensor]  # of dropout, by the layer's name
 Method = TypeVar("Method", bound=Callable[..., Any])
 NO_ASSEMBLER = (
@@ -72,7 +73,7 @@ def resolve_device(device: str) -> Any:
     if device not in devices():
         raise UserError(f"JAX has no device {device!r} here; there are {', '.join(devices())}")
     kind, _, index = device.partition(":")
-    return jax.devices(kind)[int(index or 0)]
+    return jax.local_devices(backend=kind)[int(index or 0)]
 
 
 def resolve_dtype(dtype: str, device: str) -> np.dtype:
@@ -208,6 +209,6 @@ def peak_memory(device: str) -> int | None:
 
 def _gpus() -> list[Any]:
     try:
-        return jax.devices("cuda")
+        return jax.local_devices(backend="cuda")
     except RuntimeError:  # JAX was installed without, or there is none
         return []

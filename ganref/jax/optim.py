@@ -11,14 +11,15 @@ import numpy as np
 
 from ganref.spec.optimiser import Adam as AdamSpec
 
-from .framework import Gradients, wide
+from .framework import Gather, Gradients, wide
 from .layers import Network, Variable
 
 
 class Adam:
     """Adam on all trained numbers of a network (Kingma and Ba 2015, algorithm 1), and the
     exponential moving average of its weights where `ema` is not 0; each update ends in
-    [-clip, clip] where `clip` is not 0.
+    [-clip, clip] where `clip` is not 0. With `gather`, which makes
+    gradients those of all workers, it is the update that they make together.
 
     Its coefficients are computed on the device: a compiled function holds what Python says still.
     `m`, `v` and `average` list a tensor for each parameter, in the network's order."""
@@ -26,10 +27,15 @@ class Adam:
     # optax.adam computes them in float32, where 1 - beta2^t loses five of seven digits at first.
 
     def __init__(
-        self, network: Network, adam: AdamSpec, ema: float = 0.0, clip: float = 0.0
+        self,
+        network: Network,
+        adam: AdamSpec,
+        ema: float = 0.0,
+        clip: float = 0.0,
+        gather: Gather | None = None,
     ) -> None:
         self.network, self.spec, self.ema = network, adam, ema
-        self.clip = clip
+        self.clip, self.gather = clip, gather
         params = list(network.trained.values())
         with wide(network.device):
             put = partial(jax.device_put, device=network.device)
@@ -45,6 +51,8 @@ class Adam:
     def step(self, grads: Gradients, batch_size: int) -> None:
         """One update with these gradients."""
         adam = self.spec
+        if self.gather:
+            grads = self.gather(grads)
         if adam.mean_gradients:
             grads = [grad / batch_size for grad in grads]
         cells = self.network.trained.values(), self.m, self.v, self.average

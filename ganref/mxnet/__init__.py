@@ -2,6 +2,7 @@
 
 from .framework import computing, devices, dtypes, matmul, peak_memory, set_threads, version
 from .gan import GAN, create
+from .peers import join
 
 __all__ = [
     "GAN",
@@ -9,6 +10,7 @@ __all__ = [
     "create",
     "devices",
     "dtypes",
+    "join",
     "matmul",
     "peak_memory",
     "set_threads",

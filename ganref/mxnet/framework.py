@@ -44,6 +44,7 @@ npx.set_np()
 
 Tensor: TypeAlias = Any  # MXNet has no types to offer
 Gradients: TypeAlias = Sequence[Tensor]  # in the network's order; they lie with the parameters
+Gather: TypeAlias = Callable[[Gradients], Gradients]  # one worker's become those of all
 Masks = dict[str, Tensor]  # of dropout, by the layer's name
 Method = TypeVar("Method", bound=Callable[..., Any])
 

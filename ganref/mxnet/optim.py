@@ -10,7 +10,7 @@ import numpy
 
 from ganref.spec.optimiser import Adam as AdamSpec
 
-from .framework import Gradients, Tensor, gluon, mx, np
+from .framework import Gather, Gradients, Tensor, gluon, mx, np
 from .layers import Network
 
 
@@ -57,15 +57,21 @@ class _Formula(mx.optimizer.Optimizer):
 class Adam(gluon.Trainer):
     """Adam on all trained numbers of a network (Kingma and Ba 2015, algorithm 1), and the
     exponential moving average of its weights where `ema` is not 0; each update ends in
-    [-clip, clip] where `clip` is not 0.
+    [-clip, clip] where `clip` is not 0. With `gather`, which makes
+    gradients those of all workers, it is the update that they make together.
 
     `m`, `v` and `average` list a tensor for each parameter, in the network's order."""
 
     def __init__(
-        self, network: Network, adam: AdamSpec, ema: float = 0.0, clip: float = 0.0
+        self,
+        network: Network,
+        adam: AdamSpec,
+        ema: float = 0.0,
+        clip: float = 0.0,
+        gather: Gather | None = None,
     ) -> None:
         self.network, self.spec, self.ema, self.steps = network, adam, ema, 0
-        self.clip = clip
+        self.clip, self.gather = clip, gather
         params = list(network.trained.values())
         self.m = [np.zeros_like(p) for p in params]
         self.v = [np.zeros_like(p) for p in params]
@@ -77,6 +83,10 @@ class Adam(gluon.Trainer):
     def step(self, grads: Gradients, batch_size: int) -> None:
         """One update with these gradients."""
         adam, self.steps = self.spec, self.steps + 1
+        if self.gather:
+            own = [p.grad for p in self.network.trained.values()]
+            for grad, whole in zip(own, self.gather(own), strict=True):
+                grad[...] = whole
         self.optimizer.coefficients = adam.coefficients(self.steps)
         super().step(batch_size if adam.mean_gradients else 1)
         if self.clip:  # MXNet's own `clip` holds its bounds as float32

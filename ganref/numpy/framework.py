@@ -14,6 +14,7 @@ from ganref.spec.steps import from_bytes
 
 Tensor: TypeAlias = np.ndarray
 Gradients: TypeAlias = np.ndarray  # all in one vector, as the weights are
+Gather: TypeAlias = Callable[[Gradients], Gradients]  # one worker's become those of all
 Masks = dict[str, Tensor]  # of dropout, by the layer's name
 Method = TypeVar("Method", bound=Callable[..., Any])
 

@@ -6,20 +6,26 @@ import numpy as np
 
 from ganref.spec.optimiser import Adam as AdamSpec
 
-from .framework import Gradients, Tensor
+from .framework import Gather, Gradients, Tensor
 from .layers import Network
 
 
 class Adam:
     """Adam on all trained numbers of a network (Kingma and Ba 2015, algorithm 1), and the
     exponential moving average of its weights where `ema` is not 0; each update ends in
-    [-clip, clip] where `clip` is not 0."""
+    [-clip, clip] where `clip` is not 0. With `gather`, which makes
+    gradients those of all workers, it is the update that they make together."""
 
     def __init__(
-        self, network: Network, adam: AdamSpec, ema: float = 0.0, clip: float = 0.0
+        self,
+        network: Network,
+        adam: AdamSpec,
+        ema: float = 0.0,
+        clip: float = 0.0,
+        gather: Gather | None = None,
     ) -> None:
         self.network, self.spec, self.ema, self.steps = network, adam, ema, 0
-        self.clip = clip
+        self.clip, self.gather = clip, gather
         self.m = np.zeros_like(network.flat)
         self.v = np.zeros_like(network.flat)
         self.average = network.flat.copy()
@@ -27,6 +33,8 @@ class Adam:
     def step(self, grads: Gradients, batch_size: int) -> None:
         """One update with these gradients."""
         adam, self.steps = self.spec, self.steps + 1
+        if self.gather:
+            grads = self.gather(grads)
         if adam.mean_gradients:
             grads = grads / batch_size
         self.m *= adam.beta1

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 from .errors import UserError
 
 if TYPE_CHECKING:
+    from .optimiser import Adam
     from .schema import Recipe
 
 
@@ -73,3 +74,9 @@ def share(recipe: Recipe, workers: int) -> Recipe:
         norm=dataclasses.replace(recipe.norm, groups=groups),
         loss=recipe.loss.share(workers),
     )
+
+
+def weight_of_sum(recipe: Recipe, adam: Adam, workers: int) -> float:
+    """By what the sum of so many workers' gradients is multiplied to be the batch's; an optimiser
+    of mean gradients divides by the rows of one worker afterwards."""
+    return recipe.loss.weight(workers) / (workers if adam.mean_gradients else 1)

@@ -91,6 +91,12 @@ def points(recipe: Recipe, X: Any, fake_X: Any, masks: dict[str, Any]) -> dict[s
     return {penalty.at: found[penalty.at] for penalty in recipe.loss.penalties}
 
 
+def split(flat: np.ndarray, shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
+    """A vector as arrays of these shapes, one after another."""
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
+    return [part.reshape(s) for part, s in zip(np.split(flat, ends), shapes, strict=True)]
+
+
 def from_bytes(x: Any, white: Any = 255) -> Any:
     """Images of whole numbers up to `white` as numbers in [-1, 1], in any framework's arrays of
     floating-point numbers: what `Dataset.batch` does in place."""

@@ -58,6 +58,7 @@ if keras.backend.backend() != "tensorflow":
 
 Tensor: TypeAlias = tf.Tensor
 Gradients: TypeAlias = Sequence[Tensor]  # in the network's order
+Gather: TypeAlias = Callable[[Gradients], Gradients]  # one worker's become those of all
 Masks = dict[str, Tensor]  # of dropout, by the layer's name
 Method = TypeVar("Method", bound=Callable[..., Any])
 

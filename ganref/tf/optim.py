@@ -7,22 +7,29 @@ import tensorflow as tf
 
 from ganref.spec.optimiser import Adam as AdamSpec
 
-from .framework import Gradients, Tensor
+from .framework import Gather, Gradients, Tensor
 from .layers import Network
 
 
 class Adam(keras.optimizers.Optimizer):
     """Adam on all trained numbers of a network (Kingma and Ba 2015, algorithm 1), and the
     exponential moving average of its weights where `ema` is not 0; each update ends in
-    [-clip, clip] where `clip` is not 0.
+    [-clip, clip] where `clip` is not 0. With `gather`, which makes
+    gradients those of all workers, it is the update that they make together.
 
     Its coefficients are computed on the device: a graph holds what Python says still."""
 
     def __init__(
-        self, network: Network, adam: AdamSpec, ema: float = 0.0, clip: float = 0.0
+        self,
+        network: Network,
+        adam: AdamSpec,
+        ema: float = 0.0,
+        clip: float = 0.0,
+        gather: Gather | None = None,
     ) -> None:
         super().__init__(learning_rate=adam.lr)
-        self.network, self.spec, self.ema, self.clip = network, adam, ema, clip
+        self.network, self.spec, self.ema = network, adam, ema
+        self.clip, self.gather = clip, gather
         with tf.device(network.device):
             self.build(network.trainable_variables)
 
@@ -42,6 +49,8 @@ class Adam(keras.optimizers.Optimizer):
     def step(self, grads: Gradients, batch_size: int) -> None:
         """One update with these gradients."""
         adam = self.spec
+        if self.gather:
+            grads = self.gather(grads)
         if adam.mean_gradients:
             grads = [grad / batch_size for grad in grads]
         self.apply(grads)

@@ -21,6 +21,7 @@ from ganref.spec.steps import from_bytes  # noqa: E402
 
 Tensor: TypeAlias = torch.Tensor
 Gradients: TypeAlias = Sequence[Tensor]  # in the network's order
+Gather: TypeAlias = Callable[[Gradients], Gradients]  # one worker's become those of all
 Masks = dict[str, Tensor]  # of dropout, by the layer's name
 Method = TypeVar("Method", bound=Callable[..., Any])
 

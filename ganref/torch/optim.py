@@ -9,27 +9,33 @@ from torch.optim.adam import adam as functional_adam
 
 from ganref.spec.optimiser import Adam as AdamSpec
 
-from .framework import Gradients, Tensor
+from .framework import Gather, Gradients, Tensor
 from .layers import Network
 
 
 class Adam(torch.optim.Adam):
     """Adam on all trained numbers of a network (Kingma and Ba 2015, algorithm 1), and the
     exponential moving average of its weights where `ema` is not 0; each update ends in
-    [-clip, clip] where `clip` is not 0.
+    [-clip, clip] where `clip` is not 0. With `gather`, which makes
+    gradients those of all workers, it is the update that they make together.
 
     `m`, `v` and `average` list a tensor for each parameter, in the network's order."""
 
     # PyTorch's own formula is the spec's "corrected" form.
 
     def __init__(
-        self, network: Network, adam: AdamSpec, ema: float = 0.0, clip: float = 0.0
+        self,
+        network: Network,
+        adam: AdamSpec,
+        ema: float = 0.0,
+        clip: float = 0.0,
+        gather: Gather | None = None,
     ) -> None:
         params = list(network.trained.values())
         betas = adam.beta1, adam.beta2
         super().__init__(params, adam.lr, betas, adam.eps, weight_decay=0.0, fused=True)
         self.network, self.spec, self.ema, self.steps = network, adam, ema, 0
-        self.clip = clip
+        self.clip, self.gather = clip, gather
         self.m = [torch.zeros_like(p) for p in params]
         self.v = [torch.zeros_like(p) for p in params]
         self.counts = [torch.zeros((), device=p.device) for p in params]
@@ -47,6 +53,8 @@ class Adam(torch.optim.Adam):
     def step(self, grads: Gradients, batch_size: int) -> None:  # type: ignore[override]
         """One update with these gradients."""
         adam, self.steps = self.spec, self.steps + 1
+        if self.gather:
+            grads = self.gather(grads)
         if adam.mean_gradients:
             grads = [grad / batch_size for grad in grads]
         # The fused kernel reads memory in order: a gradient has to lie as its parameter does.

@@ -17,6 +17,8 @@ from .run import RunDirectory
 class Diverged(Exception):
     """A loss is no longer finite."""
 
+    exit_code = 3
+
     def __init__(self, step: int, loss: str, value: float) -> None:
         super().__init__(f"{loss} became {value} at step {step:,}")
         self.step = step

@@ -10,7 +10,8 @@ from typing import Any
 from ..backend import GAN
 from ..data import Dataset
 from ..draws.batches import Source, ahead, plan
-from . import shown
+from ..spec.engines import Peers
+from . import shown, together
 from .checkpoint import Checkpoints
 from .decoration import Decoration
 from .detectors import Detectors, examples
@@ -21,11 +22,11 @@ from .run import Config, Options, RunDirectory
 class Interrupted(Exception):
     """SIGINT, SIGTERM or SIGHUP came; the step was finished and saved."""
 
-    def __init__(self, signum: int, step: int, run: RunDirectory) -> None:
-        super().__init__(
-            f"stopped by {signal.Signals(signum).name} after step {step:,}, which is saved in"
-            f" {run.path}; go on with `{run.resume}`"
-        )
+    alike = True  # workers stop at the same step
+
+    def __init__(self, signum: int, step: int, run: RunDirectory | None = None) -> None:
+        saved = f", which is saved in {run.path}; go on with `{run.resume}`" if run else ""
+        super().__init__(f"stopped by {signal.Signals(signum).name} after step {step:,}{saved}")
         self.exit_code = 128 + signum
 
 
@@ -36,8 +37,10 @@ def train(
     run: RunDirectory,
     options: Options,
     start: int = 0,
+    peers: Peers | None = None,
 ) -> dict[str, Any]:
     """Train from step `start` to `config.steps` and keep the run directory; the last epoch's row.
+    With `peers` this is the first of them; the others `follow`.
 
     Raises Diverged, Interrupted, or UserError (a disk that refuses)."""
     recipe, seed, last = config.recipe, config.seed, config.steps
@@ -47,13 +50,15 @@ def train(
     detectors.replay(history.trace, history.epochs)
     checkpoints = Checkpoints(config, run, options, per_epoch)
     decoration = Decoration(recipe, dataset, run, options, history.epoch(last))
-    with _bar(recipe.name, start, last, options) as bar, _Signals() as signals:
+    with _bar(recipe.name, start, last, options) as bar, _Signals(peers) as signals:
         pictured = shown.pictured(recipe, seed)
         # A GPU gathers its batches itself, if the data fit.
         held = gan.device != "cpu" and gan.hold(dataset.array)
-        source = Source(recipe, dataset, seed, gan.dtype, held)
+        source = _source(config, gan, dataset, held, peers)
         for steps, batch in ahead(source, plan(source, start, last, options.checkpoint_every)):
             step = steps.stop
+            if peers:
+                together.tell(peers, checkpoints.due(step), signals.received)
             trace = gan.train_trace(batch.X, batch.Z, Z_G=batch.Z_G, masks=batch.masks)
             detected = detectors.observe(steps.start + 1, history.add(steps, trace))
             _show(bar, len(steps), history)
@@ -63,9 +68,13 @@ def train(
                 more = detectors.fields() | decoration.metrics(gan, seed, history.epoch(step))
                 history.end_epoch(step, more)
             # Asked once: what comes after the checkpoint waits for the next one.
-            stopped = signals.received
-            if stopped or checkpoints.due(step):
-                checkpoints.save(step, gan.state(), history.log())
+            told = together.heard(peers) if peers else (checkpoints.due(step), signals.received)
+            due, stopped = told
+            if due or stopped:
+                state = gan.state()
+                if peers:
+                    together.check_same(peers, state, step)
+                checkpoints.save(step, state, history.log())
             for detection in detected:
                 decoration.words(detection.words)
             if ends:
@@ -77,6 +86,34 @@ def train(
                 raise Interrupted(stopped, step, run)
         decoration.finish(history.epochs, history.trace, gan.generate(pictured))
     return history.epochs[-1] if history.epochs else {}
+
+
+def follow(
+    config: Config,
+    gan: GAN,
+    dataset: Dataset,
+    checkpoint_every: int | None,
+    start: int,
+    peers: Peers,
+) -> None:
+    """What all but the first worker do: the same steps, and nothing is kept. Raises WorkersDiffer
+    or Interrupted when all of them do."""
+    held = gan.device != "cpu" and gan.hold(dataset.array)
+    source = _source(config, gan, dataset, held, peers)
+    with _Signals(peers) as signals:
+        for steps, batch in ahead(source, plan(source, start, config.steps, checkpoint_every)):
+            together.tell(peers, False, signals.received)
+            gan.train_trace(batch.X, batch.Z, Z_G=batch.Z_G, masks=batch.masks)
+            due, stopped = together.heard(peers)
+            if due or stopped:
+                together.check_same(peers, gan.state(), steps.stop)
+            if stopped and steps.stop < config.steps:
+                raise Interrupted(stopped, steps.stop)
+
+
+def _source(config: Config, gan: GAN, dataset: Dataset, held: bool, peers: Peers | None) -> Source:
+    where = (peers.rank, peers.size) if peers else (0, 1)
+    return Source(config.recipe, dataset, config.seed, gan.dtype, held, *where)
 
 
 def _bar(name: str, start: int, last: int, options: Options) -> Any:
@@ -105,6 +142,9 @@ class _Signals:
     """SIGINT, SIGTERM and SIGHUP (a terminal that is closed) noted instead of obeyed, so that a
     step is never cut in two. A second signal of the same kind acts at once."""
 
+    def __init__(self, peers: Peers | None) -> None:
+        self._peers = peers
+
     def __enter__(self) -> _Signals:
         self.received = 0
         self._before: dict[int, Any] = {}
@@ -122,4 +162,6 @@ class _Signals:
 
     def _note(self, number: int, _: Any) -> None:
         self.received = number
+        if self._peers:  # this call's end tells it
+            self._peers.told[1 + self._peers.rank] = number
         signal.signal(number, self._before[number])

@@ -11,7 +11,7 @@ from typing import Any
 
 from ganref.backend import BACKENDS
 
-FILES = ("framework", "layers", "losses", "optim", "steps", "gan", "fast")
+FILES = ("framework", "layers", "losses", "optim", "peers", "steps", "gan", "fast")
 
 
 def module(backend: str, file: str) -> ModuleType:
