@@ -55,7 +55,7 @@ def _mxnet(monkeypatch: pytest.MonkeyPatch, framework: Any, capability: tuple[in
 
 
 def _jax(monkeypatch: pytest.MonkeyPatch, framework: Any, capability: tuple[int, int]) -> None:
-    real = framework.jax.devices
+    real = framework.jax.local_devices
     gpus = [
         SimpleNamespace(
             compute_capability="{}.{}".format(*capability),
@@ -65,4 +65,8 @@ def _jax(monkeypatch: pytest.MonkeyPatch, framework: Any, capability: tuple[int,
         )
         for free in FREE.values()
     ]  # fmt: skip
-    monkeypatch.setattr(framework.jax, "devices", lambda k=None: gpus if k == "cuda" else real(k))
+
+    def local_devices(backend: str) -> list[Any]:
+        return gpus if backend == "cuda" else real(backend=backend)
+
+    monkeypatch.setattr(framework.jax, "local_devices", local_devices)
