@@ -142,14 +142,17 @@ def test_a_state_dict_is_of_the_page_s_network(name: str) -> None:
 
 
 @pytest.mark.skipif("pytorch" not in THERE, reason="PyTorch is not here")
-def test_torch_export_works_where_the_backend_has(tmp_path: Path) -> None:
-    """Which tells convolutions alone that they are not to use TF32."""
-    recipe = exports.cases()["gaussian"]
-    ganref.load_backend("torch").create(recipe, exports.state(recipe))
-    ((net, *_),) = exports.networks("gaussian", "G")
-    to_pytorch.save(net, to_pytorch.build(net), tmp_path)
-    assert (tmp_path / f"{net.stem}.pt2").exists()
-    assert to_pytorch.framework().backends.cudnn.conv.fp32_precision == "ieee"  # as it was
+def test_torch_export_works_where_convolutions_alone_are_told(tmp_path: Path) -> None:
+    """That they are not to use TF32, as the backend tells them while it computes."""
+    switch = to_pytorch.framework().backends.cudnn.conv
+    before, switch.fp32_precision = switch.fp32_precision, "ieee"
+    try:
+        ((net, *_),) = exports.networks("gaussian", "G")
+        to_pytorch.save(net, to_pytorch.build(net), tmp_path)
+        assert (tmp_path / f"{net.stem}.pt2").exists()
+        assert switch.fp32_precision == "ieee"  # as it was
+    finally:
+        switch.fp32_precision = before
 
 
 @pytest.mark.skipif("keras" not in THERE, reason="TensorFlow is not here")
