@@ -60,7 +60,7 @@ class Commands:
         row = dict.fromkeys(("loss_D", "loss_G", "examples_per_sec"), 1.0)
         report = {
             "recipe": "toy", "tab": "aligned", "steps": 0, "dtype": "float64", "pairs": [],
-            "teacher_forced": False, "died": {}, "agrees": True, "backends": [],
+            "teacher_forced": False, "devices": {}, "died": {}, "agrees": True, "backends": [],
             "tolerances": {kind: [] for kind in compare.KINDS},
         }  # fmt: skip
         found = SimpleNamespace(
