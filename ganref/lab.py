@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     check_backend(args.backend)
     threads = cli.prepare_threads(args.threads)
-    cli.keep_compiled()
+    cli.keep_compiled(args.backend)
     out = args.out or Path("lab") / args.lab
     load_backend(args.backend).set_threads(threads)
     device = cli.pick_device(args.backend, args.device)

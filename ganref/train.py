@@ -95,7 +95,8 @@ def main(argv: list[str] | None = None) -> int:
     # Whoever has started workers here has shared the threads out.
     threads = cli.prepare_threads(None if place and "workers" in args else args.get("threads"))
     if args.get("compile") != "off":
-        cli.keep_compiled()
+        with contextlib.suppress(UserError):  # a run that is not there is told of below
+            cli.keep_compiled(cli.backend_of(args))
     if "tensorboard" in args:
         board.check()
     with contextlib.ExitStack() as until_the_end:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from ganref.draws.rng import (
     latent,
     mixtures,
 )  # fmt: skip
+from ganref.labs import fresh_state
 from ganref.parity.differences import FLOOR
 from ganref.spec import Recipe, on_data
 from ganref.spec.labels import pass_masks, with_labels
@@ -48,6 +50,20 @@ NARROW: dict[str, dict[str, Any]] = {
 def narrow(name: str) -> Recipe:
     """The recipe with its own numbers but fewer channels and a small batch."""
     return ganref.recipe(name).replace(**NARROW[name])
+
+
+@lru_cache(maxsize=16)
+def _made(backend: str, recipe: Recipe, dtype: str, compile: str) -> Any:
+    weights = ganref.initial_weights(recipe)
+    return ganref.load_backend(backend).create(recipe, weights, "cpu", dtype, compile)
+
+
+def started(backend: str, recipe: Recipe, dtype: str = "float64", compile: str = "auto") -> Any:
+    """A GAN at its beginning: the last one that was asked for in these words, with all that its
+    framework has compiled for it."""
+    gan = _made(backend, recipe, dtype, compile)
+    gan.load_state(fresh_state(recipe, 0))
+    return gan
 
 
 def with_loss(recipe: Recipe, **changes: Any) -> Recipe:

@@ -197,7 +197,7 @@ class Gate:
                     until_the_end.callback(worker.close)
                 path = self.folder / _name(job)
                 path = path if path.exists() else jobs.save(job, path)
-                found = _losses(worker, path)
+                found = losses(worker, path)
                 self._verdicts[key] = self.verdict(path, meant(job, backend, mode), found)
         return [self._verdicts[key] for key in keys]
 
@@ -211,7 +211,7 @@ class Gate:
             kinds = ["float64", "float32"] if job.dtype == "float32" else ["float64"]
             with contextlib.closing(Worker("numpy", "off", self.threads)) as worker:
                 self._oracle[key] = [
-                    _losses(worker, self._on_numpy(path, job, kind)) for kind in kinds
+                    losses(worker, self._on_numpy(path, job, kind)) for kind in kinds
                 ]
         exact, rounded = [*self._oracle[key], None][:2]
         assert exact is not None
@@ -236,7 +236,9 @@ def _name(job: jobs.Job) -> str:
     return f"{size}-{job.dtype}-{job.recipe.adam_D.lr}-{job.steps_per_call}"
 
 
-def _losses(worker: Worker, path: Path) -> Losses:
+def losses(worker: Worker, path: Path) -> Losses:
+    """What a process makes of the first call of the job at `path`, with the state that it leaves.
+    Raises WorkerFailed."""
     found: Losses = worker.ask("losses", job=str(path))
     if file := found.pop("file", None):
         with np.load(file) as state:

@@ -1,7 +1,7 @@
 """What the commands share: options, one-line errors, exit codes, and setting a run up."""
 
 from .joined import begin_together, follow, hand_out, joined
-from .launch import place, start
+from .launch import backend_of, place, start
 from .main import (
     SEED,
     THREADS,
@@ -47,6 +47,7 @@ __all__ = [
     "Parser",
     "SEED",
     "THREADS",
+    "backend_of",
     "begin_together",
     "between",
     "build_recipe",

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import BACKENDS, GAN, load_backend
+from ..backend import GAN, check_backend, load_backend
 from ..data.download import cache_dir
 from ..draws.weights import initial_weights
 from ..output.files import LOG
@@ -37,17 +37,20 @@ def prepare_threads(threads: int | None) -> int:
     return threads
 
 
-def keep_compiled() -> None:
-    """Have frameworks keep what they compile in the user's cache folder, where the next run finds
-    it; under /tmp, or nowhere, it would be gone. Who has named a folder keeps it.
+def keep_compiled(backend: str) -> None:
+    """Have a framework keep what it compiles in the user's cache folder, where the next run finds
+    it; under /tmp, or nowhere, it would be gone. Who has named a folder keeps it. Raises UserError
+    if there is no such backend.
 
     Their own keys tell versions and programs apart, but not always processors: the folder does."""
-    for name in (entry.keeps for entry in BACKENDS.values() if entry.keeps):
-        with contextlib.suppress(OSError, UserError):  # nothing depends on it
-            folder = cache_dir() / "compiled" / f"{name.split('_')[0].lower()}-{_processor()}"
-            folder.mkdir(parents=True, exist_ok=True)
-            if os.access(folder, os.W_OK):
-                os.environ.setdefault(name, str(folder))
+    name = check_backend(backend).keeps
+    if not name or name in os.environ:
+        return
+    with contextlib.suppress(OSError, UserError):  # nothing depends on it
+        folder = cache_dir() / "compiled" / f"{backend}-{_processor()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            os.environ[name] = str(folder)
 
 
 def _processor() -> str:

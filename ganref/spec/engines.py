@@ -53,9 +53,8 @@ class Engine:
     local_rank: str = ""
     settings: tuple[tuple[str, str], ...] = ()
     local: tuple[tuple[str, str], ...] = ()
-    role: str = (
-        ""  # a variable that is "worker", or one of the `helpers`: processes that do not train
-    )
+    # `role` is a variable that is "worker", or one of the `helpers`: processes that do not train.
+    role: str = ""
     helpers: tuple[str, ...] = ()
 
     def read(self, env: Mapping[str, str]) -> Place | None:

@@ -5,12 +5,20 @@ float32 losses 2e-6 and gradients 2e-5, for one step.
 """
 
 import sys
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pytest
-from cases import NARROW, difference, draws, narrow, one_step, options, trace_differences
+from cases import (
+    NARROW,
+    difference,
+    draws,
+    narrow,
+    one_step,
+    options,
+    started,
+    trace_differences,
+)
 
 import ganref
 from ganref.labs import fresh_state
@@ -31,20 +39,8 @@ of_every_case = pytest.mark.parametrize("name", CASES, scope="module")
 SEEDS = range(41)
 
 
-@lru_cache(maxsize=16)
-def _made(backend: str, recipe: Recipe, dtype: str, compile: str) -> Any:
-    weights = ganref.initial_weights(recipe)
-    return ganref.load_backend(backend).create(recipe, weights, "cpu", dtype, compile)
-
-
-def _started(backend: str, recipe: Recipe, dtype: str = "float64", compile: str = "auto") -> Any:
-    gan = _made(backend, recipe, dtype, compile)
-    gan.load_state(fresh_state(recipe, 0))
-    return gan
-
-
 def _pair(framework: str, recipe: Recipe, dtype: str = "float64") -> tuple[Any, Any]:
-    return _started("numpy", recipe, dtype), _started(framework, recipe, dtype)
+    return started("numpy", recipe, dtype), started(framework, recipe, dtype)
 
 
 def _assert_same(found: dict, expected: dict, tolerance: float, floor: float = 0.0) -> None:
@@ -107,7 +103,7 @@ def test_a_few_steps(framework: str, name: str) -> None:
 @of_every_case
 def test_the_readable_updates_are_the_steps(framework: str, name: str) -> None:
     recipe = CASES[name]
-    fast, plain = (_started(framework, recipe, compile=how) for how in ("auto", "off"))
+    fast, plain = (started(framework, recipe, compile=how) for how in ("auto", "off"))
     (X, Z), more = draws(recipe, 2)
     trace = fast.train_trace(X, Z, **more)
     made: dict[str, list[float]] = {"loss_D": [], "loss_G": []}
@@ -138,7 +134,7 @@ def test_the_fast_step_is_the_plain_step(framework: str, name: str) -> None:
     """Within the tolerances of `compare`, in float64, where nothing hides behind rounding."""
     recipe, steps = CASES[name], 3
     (X, Z), more = draws(recipe, steps)
-    gans = [_started(framework, recipe, compile=how) for how in ("auto", "off")]
+    gans = [started(framework, recipe, compile=how) for how in ("auto", "off")]
     fast, plain = (gan.train_trace(X, Z, **more) for gan in gans)
     for step in range(steps):
         allowed = tolerance(recipe, "float64", False, step + 1, "losses")
@@ -226,7 +222,7 @@ def test_125_steps_of_the_toy(framework: str, dtype: str, tolerance: float) -> N
 
 def _median_difference(framework: str, recipe: Recipe, dtype: str, steps: int) -> float:
     """Of the losses of so many steps, relative to each, over the seeds."""
-    oracle, gan = _started("numpy", recipe), _started(framework, recipe, dtype)
+    oracle, gan = started("numpy", recipe), started(framework, recipe, dtype)
     worst = []
     for seed in SEEDS:
         for one in (oracle, gan):

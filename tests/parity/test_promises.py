@@ -7,26 +7,17 @@
 import itertools
 import sys
 from collections.abc import Collection
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pytest
-from cases import NARROW, draws, narrow
+from cases import NARROW, draws, narrow, started
 
 import ganref
 from ganref.draws.batches import Batch
-from ganref.labs import fresh_state
 from ganref.parity.driven import answer_step
 from ganref.parity.lockstep import differences, split_kinds
 from ganref.parity.tolerances import KINDS, promise, tolerance
 from ganref.spec import Recipe
-
-
-@lru_cache(maxsize=8)
-def _made(backend: str, recipe: Recipe, dtype: str) -> Any:
-    weights = ganref.initial_weights(recipe)
-    return ganref.load_backend(backend).create(recipe, weights, dtype=dtype)
 
 
 def often(steps: int) -> set[int]:
@@ -39,9 +30,7 @@ def worst(
     recipe: Recipe, framework: str, dtype: str, steps: int, forced: bool, judged: Collection[int]
 ) -> dict[str, dict[int, float]]:
     """Each kind's largest difference from NumPy after each of the steps (from 1) to be `judged`."""
-    oracle, gan = (_made(name, recipe, dtype) for name in ("numpy", framework))
-    for one in (oracle, gan):
-        one.load_state(fresh_state(recipe, 0))
+    oracle, gan = (started(name, recipe, dtype) for name in ("numpy", framework))
     (X, Z), more = draws(recipe, steps)
     found: dict[str, dict[int, float]] = {kind: {} for kind in KINDS}
     for i in range(steps):
