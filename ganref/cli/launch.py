@@ -139,12 +139,10 @@ class _Processes:
 
     def wait(self, count: int) -> int:
         """Until so many workers have ended, or one has failed; the exit code."""
-        first = None
-        while first is None and any(w.poll() is None for w in self.workers[:count]):
+        codes = [w.poll() for w in self.workers[:count]]
+        while None in codes and not any(codes):
             time.sleep(0.05)
-            failed = (rank for rank, w in enumerate(self.workers[:count]) if w.returncode)
-            first = next(failed, None)
-        codes = [w.returncode for w in self.workers[:count]]
+            codes = [w.poll() for w in self.workers[:count]]
         first = next((rank for rank, code in enumerate(codes) if code), None)
         if first is None:
             return 0
