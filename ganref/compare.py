@@ -1,4 +1,5 @@
-"""python -m ganref.compare: the same training on every backend, step by step, side by side."""
+"""python -m ganref.compare: the same training on every backend, or by more workers, step by step,
+side by side."""
 
 from __future__ import annotations
 
@@ -24,6 +25,8 @@ def parser() -> argparse.ArgumentParser:
                    help="start every step from the reference's state")  # fmt: skip
     p.add_argument("--device", help="default cpu")
     p.add_argument("--compile", choices=("auto", "on", "off"), help="default auto")
+    p.add_argument("--workers", type=cli.counts,
+                   help="comma-separated: each backend by so many, against itself")  # fmt: skip
     p.add_argument("--threads", type=cli.THREADS)
     p.add_argument(
         "--out", type=cli.path, help="for compare.json and compare.png (default compare)"
@@ -79,7 +82,9 @@ def main(argv: list[str] | None = None) -> int:
     args = vars(parser().parse_args(argv))
     recipe = cli.build_recipe(args)
     cli.check_memory(recipe, args.get("dtype", "float64"))
-    default = ",".join(name for name in BACKENDS if is_installed(name))
+    workers = args.get("workers", ())
+    able = (name for name, entry in BACKENDS.items() if entry.engine or not workers)
+    default = ",".join(filter(is_installed, able))
     out, name = args.get("out", Path("compare")), args.get("data", recipe.data)
     with results_in(out):
         report = compare(
@@ -95,6 +100,7 @@ def main(argv: list[str] | None = None) -> int:
             device=args.get("device", "cpu"),
             compile=args.get("compile", "auto"),
             threads=cli.prepare_threads(args.get("threads")),
+            workers=workers,
             progress=cli.shows_bar(args),
         )
         print(table(report))

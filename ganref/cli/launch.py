@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,8 +13,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..backend import BACKENDS, check_backend, load_backend
-from ..parity.workers import environment
-from ..spec.engines import Place
+from ..parity.workers import environment, free_ports
+from ..spec.engines import Place, settle
 from ..spec.errors import UserError
 from ..spec.groups import share
 from ..training.run import RunDirectory
@@ -49,11 +47,8 @@ def place(args: dict[str, Any]) -> Place | None:
         return None
     engine = BACKENDS[backend_of(args)].engine
     here = engine.read(os.environ) if engine else None
-    for name, value in engine.settings if engine else ():
-        os.environ.setdefault(name, value)
-    if here:  # one process a GPU, which is the first that it sees
-        gpus = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(64)))).split(",")
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus[here.local_rank :][:1])
+    if engine and here:
+        settle(engine, here, os.environ)
     asked = args.get("workers", here.size if here else 1)
     if engine and here and asked != here.size:
         raise UserError(f"--workers {asked}, and {engine.size} is {here.size}; name one of them")
@@ -73,13 +68,10 @@ def start(argv: Sequence[str], args: dict[str, Any]) -> int:
     share(recipe or build_recipe(args), count)
     threads = max(1, prepare_threads(args.get("threads")) // count)
     with _Processes() as processes:
-        ports = _free_ports(count)
-        addresses = tuple(f"127.0.0.1:{port}" for port in ports)
-        for rank in range(count):
-            own = engine.write(Place(rank, count, rank, addresses))
+        workers, helpers = engine.here(free_ports(count))
+        for rank, own in enumerate(workers):
             processes.begin(rank, argv, own | {"OMP_NUM_THREADS": str(threads)})
-        for helper in engine.helpers:
-            own = engine.write(Place(0, count, 0, addresses)) | {engine.role: helper}
+        for own in helpers:
             processes.begin(count, argv, own)
         return processes.wait(count)
 
@@ -89,14 +81,6 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(1.0)
     os._exit(LOST)
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as until_all_are_known:
-        servers = [until_all_are_known.enter_context(socket.socket()) for _ in range(count)]
-        for server in servers:
-            server.bind(("127.0.0.1", 0))
-        return [server.getsockname()[1] for server in servers]
 
 
 class _Processes:
@@ -143,14 +127,14 @@ class _Processes:
         while None in codes and not any(codes):
             time.sleep(0.05)
             codes = [w.poll() for w in self.workers[:count]]
-        first = next((rank for rank, code in enumerate(codes) if code), None)
-        if first is None:
+        failed = {rank: code for rank, code in enumerate(codes) if code}
+        if not failed:
             return 0
         self._stop(2 * VERDICT, count)
         code = self.workers[0].returncode
         if code > 0:  # it has said why
             return code
-        print(f"ganref.train: {self._words(first, codes[first])}", file=sys.stderr)
+        print(f"ganref.train: {self._words(*next(iter(failed.items())))}", file=sys.stderr)
         return LOST
 
     def _words(self, rank: int, code: int) -> str:

@@ -97,6 +97,11 @@ def positive(kind: type) -> Callable[[str], Any]:
     return between(float, 0, LARGEST, open_below=True)
 
 
+def counts(text: str) -> tuple[int, ...]:
+    """A parser for whole numbers from 1, comma-separated."""
+    return tuple(map(positive(int), text.split(",")))
+
+
 def path(text: str) -> Path:
     """A parser for names that a file can have."""
     try:

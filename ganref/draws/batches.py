@@ -53,6 +53,21 @@ def own_rows(array: np.ndarray, rank: int, workers: int, batches: int) -> np.nda
     return parts[:, :, rank].reshape(k, rows // workers, *rest)
 
 
+def own_of_each(array: np.ndarray, rank: int, workers: int) -> np.ndarray:
+    """Of (k, passes, B, ...) this worker's rows of each pass: (k, passes, B / workers, ...)."""
+    k, passes, batch, *rest = array.shape
+    flat = own_rows(array.reshape(k, -1, *rest), rank, workers, passes)
+    return flat.reshape(k, passes, batch // workers, *rest)
+
+
+def own_part(recipe: Recipe, batch: Batch, rank: int, workers: int) -> Batch:
+    """A worker's part of the draws of whole batches."""
+    where = rank, workers
+    X, Z = (own_rows(array, *where, recipe.D_updates) for array in (batch.X, batch.Z))
+    Z_G = None if batch.Z_G is None else own_of_each(batch.Z_G, *where)
+    return Batch(X, Z, Z_G, {name: own_of_each(m, *where) for name, m in batch.masks.items()})
+
+
 class Source:
     """Every number that a run draws, for any range of steps."""
 
@@ -126,12 +141,7 @@ class Source:
         return own_rows(array, self.rank, self.workers, batches)
 
     def _own_of_each(self, array: np.ndarray) -> np.ndarray:
-        """Of (k, passes, B, ...) each pass's own rows."""
-        if self.workers == 1:
-            return array
-        k, passes, batch, *rest = array.shape
-        flat = own_rows(array.reshape(k, -1, *rest), self.rank, self.workers, passes)
-        return flat.reshape(k, passes, batch // self.workers, *rest)
+        return array if self.workers == 1 else own_of_each(array, self.rank, self.workers)
 
     def _rows(self, steps: range) -> np.ndarray:
         epoch, first = divmod(steps.start, self.steps_per_epoch)

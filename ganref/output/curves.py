@@ -77,14 +77,17 @@ def comparison(path: Path, report: dict[str, Any]) -> None:
 
 
 def _against(report: dict[str, Any]) -> tuple[str, dict[str, dict[str, list[float]]]]:
-    """(the reference; of every other backend, its worst differences to it by kind and step)."""
-    reference = "numpy" if "numpy" in report["backends"] else report["backends"][0]
+    """(the reference; of every other backend, its worst differences to it by kind and step). Of
+    backends with several numbers of workers each has a reference of its own."""
+    named = {"numpy"} & set(report["backends"])
+    firsts = {first for first, _ in (pair["pair"] for pair in report["pairs"])}
+    references = named or firsts - {second for _, second in (p["pair"] for p in report["pairs"])}
     others = {}
     for pair in report["pairs"]:
-        if reference in pair["pair"]:
-            (name,) = (name for name in pair["pair"] if name != reference)
+        if references & set(pair["pair"]):
+            (name,) = set(pair["pair"]) - references
             others[name] = pair["worst"]
-    return reference, others
+    return ", ".join(sorted(references)), others
 
 
 def _distances(

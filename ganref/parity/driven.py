@@ -1,23 +1,38 @@
-"""python -m ganref.parity.driven BACKEND THREADS: a backend that `lockstep` drives step by step."""
+"""python -m ganref.parity.driven BACKEND THREADS: a backend that `lockstep` drives step by step,
+alone or as one of the workers that the variables of its engine name."""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-from ..backend import load_backend
-from ..draws.batches import Batch
+import numpy as np
+
+from ..backend import BACKENDS, load_backend
+from ..draws.batches import Batch, own_part
 from ..spec import Recipe
-from ..spec.steps import Trace
+from ..spec.engines import Peers, settle
+from ..spec.steps import Trace, split
 from .workers import serve
+
+JOIN_S = 60.0  # within which workers have to meet
 
 
 class Driven:
     """One GAN on one backend, with so many threads, or ("") as OMP_NUM_THREADS says."""
 
     def __init__(self, backend: str, threads: str) -> None:
-        self.module = load_backend(backend)
+        engine = BACKENDS[backend].engine
+        place = engine.read(os.environ) if engine else None
+        if engine and place:
+            settle(engine, place, os.environ)
+        self.module = load_backend(backend)  # a process that helps the workers ends here
         if threads:
             self.module.set_threads(int(threads))
+        self.peers: Peers | None = None
+        if place:
+            where = place.rank, place.size, place.addresses[0]
+            self.peers = self.module.join(*where, JOIN_S)
 
     def devices(self) -> list[str]:
         """What the framework can name here."""
@@ -27,7 +42,8 @@ class Driven:
         self, recipe: Recipe, weights: dict[str, Any], device: str, dtype: str, compile: str
     ) -> str:
         """Begin; the framework's version."""
-        self.gan = self.module.create(recipe, weights, device, dtype, compile)
+        how = device, dtype, compile
+        self.gan = self.module.create(recipe, weights, *how, peers=self.peers)
         return self.module.version()
 
     def load(self, state: dict[str, Any]) -> None:
@@ -36,7 +52,15 @@ class Driven:
 
     def step(self, batch: Batch) -> dict[str, Any]:
         """One step: the gradients at the state before it, its losses, and the state after it."""
-        return answer_step(self.gan, batch)
+        peers, recipe = self.peers, self.gan.recipe
+        if peers is None:
+            return answer_step(self.gan, batch)
+        answer = answer_step(self.gan, own_part(recipe, batch, peers.rank, peers.size))
+        parts = answer["gradients"].values()
+        total = peers.total(np.concatenate([np.ravel(part) for part in parts]))
+        whole = split(total * recipe.loss.weight(peers.size), [part.shape for part in parts])
+        answer["gradients"] = dict(zip(answer["gradients"], whole, strict=True))
+        return answer
 
 
 def answer_step(gan: Any, batch: Batch) -> dict[str, Any]:

@@ -10,12 +10,13 @@ import contextlib
 import os
 import pickle
 import select
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..spec import UserError
 
@@ -31,6 +32,15 @@ def environment(**own: str) -> dict[str, str]:
     is its `own`."""
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | own
+
+
+def free_ports(count: int) -> list[int]:
+    """As many ports of this machine that nobody uses."""
+    with contextlib.ExitStack() as until_all_are_known:
+        servers = [until_all_are_known.enter_context(socket.socket()) for _ in range(count)]
+        for server in servers:
+            server.bind(("127.0.0.1", 0))
+        return [server.getsockname()[1] for server in servers]
 
 
 class Worker:
@@ -54,6 +64,12 @@ class Worker:
             env=environment(**env or {}),
         )
 
+    @property
+    def answers(self) -> IO[bytes]:
+        """Where its answers come from."""
+        assert self._process.stdout is not None
+        return self._process.stdout
+
     def send(self, do: str, *args: Any, **more: Any) -> None:
         """Ask for something. Raises WorkerFailed."""
         assert self._process.stdin is not None
@@ -65,8 +81,7 @@ class Worker:
 
     def receive(self) -> Any:
         """The answer to the question that was asked. Raises WorkerFailed."""
-        stdout = self._process.stdout
-        assert stdout is not None
+        stdout = self.answers
         if not select.select([stdout], [], [], self.timeout)[0]:
             self._process.kill()
             raise WorkerFailed(f"no answer within {self.timeout:.0f} s")
@@ -83,12 +98,16 @@ class Worker:
         self.send(do, *args, **more)
         return self.receive()
 
-    def close(self) -> None:
-        """End the process."""
+    def dismiss(self) -> None:
+        """Ask nothing more: the process ends when it likes."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with contextlib.suppress(OSError):  # a question that nobody will read
                     pipe.close()
+
+    def close(self) -> None:
+        """End the process."""
+        self.dismiss()
         try:
             self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:

@@ -12,7 +12,7 @@ sets, and nothing beside them.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -86,6 +86,13 @@ class Engine:
         if self.local_rank:
             named[self.local_rank] = str(place.local_rank)
         return dict(self.local) | named | dict(zip(self.address, parts, strict=True))
+
+    def here(self, ports: Sequence[int]) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+        """The variables of as many workers on this machine as there are ports, and those of the
+        processes that help them."""
+        size, addresses = len(ports), tuple(f"127.0.0.1:{port}" for port in ports)
+        workers = [self.write(Place(rank, size, rank, addresses)) for rank in range(size)]
+        return workers, [workers[0] | {self.role: helper} for helper in self.helpers]
 
 
 class Peers(Protocol):
@@ -177,6 +184,15 @@ TF_CONFIG = _Cluster(
     ("TF_CONFIG",),
     settings=(("TF_CPP_MIN_LOG_LEVEL", "3"),),
 )
+
+
+def settle(engine: Engine, place: Place, env: MutableMapping[str, str]) -> None:
+    """Set what a worker at that place has to find before its framework is imported."""
+    for name, value in engine.settings:
+        env.setdefault(name, value)
+    # One process a GPU, which is the first that it sees.
+    gpus = env.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(64)))).split(",")
+    env["CUDA_VISIBLE_DEVICES"] = ",".join(gpus[place.local_rank :][:1])
 
 
 def checked(address: str, name: str) -> str:
