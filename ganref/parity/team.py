@@ -15,18 +15,18 @@ ANSWER_S = 600.0  # for an answer: workers that wait for one that hangs do not s
 
 
 class Team:
-    """So many processes of a backend, with as many threads together; it is asked as a Worker is.
-    Raises WorkerFailed where one of them does, or where they differ in a bit of their answers."""
+    """So many processes of a backend that run `module`, with as many threads together; it is asked
+    as a Worker is. Raises WorkerFailed where one of them does."""
 
-    def __init__(self, backend: str, size: int, threads: int | None) -> None:
+    def __init__(self, backend: str, size: int, threads: int | None, module: str = DRIVEN) -> None:
         engine = BACKENDS[backend].engine
         assert engine, f"{backend} trains in one process"
         workers, helpers = engine.here(free_ports(size))
         each = str(max(1, threads // size)) if threads else ""
         self._members = [
-            Worker(DRIVEN, backend, each, env=own, timeout=ANSWER_S) for own in workers
+            Worker(module, backend, each, env=own, timeout=ANSWER_S) for own in workers
         ]
-        self._helpers = [Worker(DRIVEN, backend, each, env=own) for own in helpers]
+        self._helpers = [Worker(module, backend, each, env=own) for own in helpers]
 
     def send(self, do: str, *args: Any, **more: Any) -> None:
         """Ask all of them for something."""
@@ -34,7 +34,15 @@ class Team:
             member.send(do, *args, **more)
 
     def receive(self) -> Any:
-        """The answer that all of them give."""
+        """The answer that all of them give, to the last bit."""
+        first, *others = self.receive_all()
+        for rank, other in enumerate(others, 1):
+            if odd := _first_unlike(first, other):
+                raise WorkerFailed(f"rank {rank} differs from rank 0 in {odd}")
+        return first
+
+    def receive_all(self) -> list[Any]:
+        """Every one's answer, in the order of ranks."""
         answers: dict[int, Any] = {}
         waiting = {member.answers: rank for rank, member in enumerate(self._members)}
         while waiting:  # the first that fails says why the others do not answer
@@ -44,10 +52,7 @@ class Team:
             for pipe in ready:
                 rank = waiting.pop(pipe)
                 answers[rank] = self._members[rank].receive()
-        for rank in range(1, len(self._members)):
-            if odd := _first_unlike(answers[0], answers[rank]):
-                raise WorkerFailed(f"rank {rank} differs from rank 0 in {odd}")
-        return answers[0]
+        return [answer for _, answer in sorted(answers.items())]
 
     def close(self) -> None:
         """End all of them."""

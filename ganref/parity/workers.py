@@ -98,6 +98,11 @@ class Worker:
         self.send(do, *args, **more)
         return self.receive()
 
+    def words(self) -> list[str]:
+        """The lines that it has printed."""
+        self._log.seek(0)
+        return [line.strip() for line in self._log if line.strip()]
+
     def dismiss(self) -> None:
         """Ask nothing more: the process ends when it likes."""
         for pipe in (self._process.stdin, self._process.stdout):
@@ -120,8 +125,7 @@ class Worker:
             code: int | None = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             code = None
-        self._log.seek(0)
-        lines = [line.strip() for line in self._log if line.strip()]
+        lines = self.words()
         return f"exit code {code}: {lines[-1] if lines else 'without a word'}"
 
 

@@ -1,0 +1,1 @@
+"""What more workers gain: measured here, and predicted for machines that are not here."""
