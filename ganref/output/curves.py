@@ -87,7 +87,7 @@ def _against(report: dict[str, Any]) -> tuple[str, dict[str, dict[str, list[floa
         if references & set(pair["pair"]):
             (name,) = set(pair["pair"]) - references
             others[name] = pair["worst"]
-    return ", ".join(sorted(references)), others
+    return " or ".join(sorted(references)), others
 
 
 def _distances(
