@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import socket
+import threading
 import time
 from typing import Any
 
@@ -58,6 +59,7 @@ def join(rank: int, size: int, address: str, seconds: float) -> Peers:
     Raises UserError where they do not meet."""
     host, _, port = address.rpartition(":")
     deadline = time.monotonic() + seconds
+    _check_name(host)
     try:
         if rank == 0:
             with contextlib.closing(socket.socket()) as free:  # JAX would end the process
@@ -70,15 +72,41 @@ def join(rank: int, size: int, address: str, seconds: float) -> Peers:
         met = f"not all of {size} workers met at {address} within {seconds:.0f} s: it "
         raise UserError(f"{'' if rank else address + ' '}{met if rank else ''}{words}") from None
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    try:
-        left = max(1, round(deadline - time.monotonic()))
-        jax.distributed.initialize(address, size, rank, initialization_timeout=left)
-    except RuntimeError as error:
-        words = " ".join(str(error).split())[:100]
-        raise UserError(
-            f"not all of {size} workers met at {address} within {seconds:.0f} s ({words})"
-        ) from None
+    if (words := _meet(rank, size, address, deadline)) is not None:
+        raise UserError(f"not all of {size} workers met at {address} within {seconds:.0f} s{words}")
     return Peers(rank, size)
+
+
+def _meet(rank: int, size: int, address: str, deadline: float) -> str | None:
+    """Why the others were not met, None if they were."""
+    ended: list[str | None] = []
+
+    def initialize() -> None:
+        try:
+            # Where its own time is up, JAX ends the process.
+            left = round(deadline - time.monotonic()) + 600
+            jax.distributed.initialize(address, size, rank, initialization_timeout=left)
+            ended.append(None)
+        except RuntimeError as error:
+            ended.append(f" ({' '.join(str(error).split())[:100]})")
+
+    thread = threading.Thread(target=initialize, daemon=True)
+    thread.start()
+    thread.join(max(1.0, deadline - time.monotonic()))
+    return ended[0] if ended else ""
+
+
+def _check_name(host: str) -> None:
+    """JAX's gloo has the others come to this machine's name. Raises UserError where they would look
+    for it on machines of their own."""
+    name = socket.gethostname()
+    with contextlib.suppress(OSError):
+        own = socket.gethostbyname(name)
+        if own.startswith("127.") and not socket.gethostbyname(host).startswith("127."):
+            raise UserError(
+                f"this machine's name, {name}, is {own} here, where no other machine finds it; let"
+                " it be the machine's address in their network (in /etc/hosts, say)"
+            )
 
 
 def _wait_for(host: str, port: int, deadline: float) -> None:

@@ -190,6 +190,13 @@ class _Peer:
         return whole
 
 
+@pytest.mark.parametrize("name", [n for n in ENGINES if n in TOLD and not _helped(n)])
+def test_nobody_else_comes(name: str, tmp_path: Any) -> None:
+    base = ["--patience", "4", "--run-dir", str(tmp_path / "run")]
+    ((_, said, code),) = _workers(name, _port(), (0,), base)
+    assert code == 2 and said.count("\n") == 1 and "not all of 2 workers met at" in said
+
+
 def test_bytes_go_around() -> None:
     texts = [b"", b"one", os.urandom(1001)]
     found = _Threads(3).each(lambda peer: together.gather(peer, texts[peer.rank]))
