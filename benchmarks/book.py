@@ -21,7 +21,7 @@ from ganref import cli
 from ganref.output.files import write_atomically
 from ganref.spec import UserError
 
-from . import command, report
+from . import command, profile, report
 
 Result = dict[str, Any]
 PAGE = Path("docs/speed.md")
@@ -84,6 +84,20 @@ def of_kernels(result: Result) -> str:
     )
 
 
+def of_profiles(result: Result) -> str:
+    """Where the steps' time goes, as Markdown: a column for each framework."""
+    profiles = result["profiles"]
+    names = [f"{p['backend']}, {report.seconds(p['step_s'])}" for p in profiles]
+    lines = ["| share of the step | " + " | ".join(names) + " |", "|---" * (1 + len(names)) + "|"]
+    shares = [profile.by_kind(p) for p in profiles]
+    kinds = {kind: max(s.get(kind, 0.0) for s in shares) for own in shares for kind in own}
+    for kind in sorted((k for k in kinds if kinds[k] > 0.005), key=lambda k: -kinds[k]):
+        cells = [f"{s[kind]:.1%}" if kind in s else "-" for s in shares]
+        lines.append(f"| {kind} | {' | '.join(cells)} |")
+    rest = [f"{1 - sum(own.values()):.1%}" for own in shares]
+    return "\n".join([*lines, f"| the rest | {' | '.join(rest)} |"])
+
+
 @dataclass(frozen=True)
 class Chapter:
     """A command, what it leaves, how that becomes Markdown, and the words before it."""
@@ -96,6 +110,7 @@ class Chapter:
     markdown: Callable[[Result], str]
     text: str
     chart: str = ""
+    chooses: bool = True
 
 
 def _speed(name: str, title: str, words: str, text: str, markdown: Any = by_backend) -> Chapter:
@@ -128,6 +143,12 @@ CHAPTERS = (
            "Width 64 on images of 64 × 64, and the page that a person would write.", by_memory),
     Chapter("kernels", "Its convolutions alone", "benchmarks.limits", "--batch-size 64",
             "limits.json", of_kernels, "Normalisation, activations and Adam are not counted."),
+    Chapter("profile32", "Where a small step's time goes", "benchmarks.profile",
+            "--recipe dcgan32 --batch-size 64", "profile.json", of_profiles,
+            "By oneDNN's own account; `reorder` is a change of layout, the rest is Adam, what a"
+            " framework fuses itself, and Python.", chooses=False),
+    Chapter("profile", "Where DCGAN's time goes", "benchmarks.profile", "--batch-size 64",
+            "profile.json", of_profiles, "The same, of `dcgan`.", chooses=False),
     _speed("batches", "Growth with the batch",
            "--recipes dcgan32 --batch-sizes 8,32,256 --modes fast --repeats 3",
            "How a step's share of the product's rate changes with the batch."),
@@ -155,7 +176,8 @@ def measure(chapter: Chapter, args: argparse.Namespace) -> None:
     shutil.rmtree(part, ignore_errors=True)
     words = [sys.executable, "-m", chapter.module, *chapter.words.split(), "--out", str(part)]
     words += ["--threads", str(args.threads)] if args.threads else []
-    words += ["--backends", args.backends] if args.backends else []
+    # Profiles have the backends that they can have.
+    words += ["--backends", args.backends] if args.backends and chapter.chooses else []
     subprocess.run(words, check=False)  # 1 says that a row is missing, and the row says why
     if not (part / chapter.file).is_file():
         raise UserError(f"{chapter.name}: {' '.join(words[1:])} left no {chapter.file}")

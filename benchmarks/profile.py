@@ -82,17 +82,21 @@ def profile(backend: str, job: Path, args: argparse.Namespace, threads: int) -> 
             "calls": found}  # fmt: skip
 
 
+def by_kind(found: dict[str, Any]) -> dict[str, float]:
+    """Of one backend's profile the share of each kind of call, the largest first."""
+    shares: dict[str, float] = collections.Counter()
+    for call in found["calls"]:
+        shares[f"{call['kind']} {call['pass_']}"] += call["step_s"] / found["step_s"]
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
+
+
 def lines(found: dict[str, Any]) -> list[str]:
     """One backend's profile for a terminal."""
-    step = found["step_s"]
-    kinds: dict[str, float] = collections.Counter()
-    for call in found["calls"]:
-        kinds[f"{call['kind']} {call['pass_']}"] += call["step_s"]
-    inside = sum(kinds.values())
+    step, kinds = found["step_s"], by_kind(found)
     out = [f"{found['backend']} {found['version']}: {report.seconds(step)} a step,"
-           f" {inside / step:.0%} of it in oneDNN"]  # fmt: skip
-    for name, took in sorted(kinds.items(), key=lambda item: -item[1])[:TOP]:
-        out.append(f"  {took / step:6.1%}  {report.seconds(took):>9}  {name}")
+           f" {sum(kinds.values()):.0%} of it in oneDNN"]  # fmt: skip
+    for name, share in list(kinds.items())[:TOP]:
+        out.append(f"  {share:6.1%}  {report.seconds(share * step):>9}  {name}")
     out.append("  of these:")
     for call in found["calls"][:TOP]:
         took, words = call["step_s"], f"{call['kind']} {call['pass_']} {call['shape']}"

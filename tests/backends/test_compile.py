@@ -10,6 +10,7 @@ from cases import draws, narrow
 from told import TOLD
 
 import ganref
+from ganref.parity.tolerances import tolerance
 from ganref.spec.losses import WassersteinGP
 
 STEPS = 3
@@ -43,6 +44,22 @@ def test_auto_weighs_compiling_against_the_length_of_the_run() -> None:
 
     assert compiled("on", 10) and compiled("auto", None) and compiled("auto", 100_000)
     assert not compiled("auto", 2_500) and not compiled("off", None)
+
+
+@pytest.mark.skipif("torch" not in TOLD, reason="the others make no difference of the width")
+def test_wide_networks_are_compiled_with_vectors_for_those_who_ask() -> None:
+    recipe = ganref.recipe("ring").replace(width=32, batch_size=16)
+    (fast, _), (plain, _) = (_train("torch", recipe, "float64", how) for how in ("on", "off"))
+    for step in range(STEPS):
+        allowed = tolerance(recipe, "float64", False, step + 1, "losses")
+        for column, expected in zip(fast, plain, strict=True):
+            assert abs(column[step] / expected[step] - 1) <= allowed
+    weights, torch = ganref.initial_weights(recipe), ganref.load_backend("torch")
+    compiled = {how: torch.create(recipe, weights, compile=how).compiled for how in ("on", "auto")}
+    assert compiled["on"] == "yes" and "half a minute" in compiled["auto"]
+    mlp = ganref.recipe("mlp")
+    wide = torch.create(mlp, ganref.initial_weights(mlp), compile="on")
+    assert wide.compiled == "matrix products of this size gain nothing"
 
 
 @pytest.mark.skipif("mxnet" not in TOLD, reason="only MXNet unrolls steps")

@@ -33,15 +33,13 @@ from .traced import cut, example_inputs, joined, networks, products_as_loops
 
 COMPILED = {spec.Dense, spec.LeakyReLU, spec.Tanh, spec.Sigmoid, spec.Dropout, spec.Concat,
             spec.Projection, spec.Reshape, spec.Flatten}  # fmt: skip
-# FLOPs per step above which compiling does not pay: matrix products take over from overhead.
-MOST_FLOPS = 200_000
+# FLOPs per step up to which loops want no vectors; and above which compiling does not pay: matrix
+# products take over from overhead.
+FEW_FLOPS, MOST_FLOPS = 200_000, 5e8
 # Compiling takes four seconds, of which each step gives some 350 µs back.
 WORTH_STEPS = 12_500
 STEP_OPTIONS = {
-    # One thread and no vectors: the loops are a few numbers long, and what is left out here is
-    # most of the compiler's work.
     "cpp.threads": 1,
-    "cpp.vec_isa_ok": False,
     "cpp_cache_precompile_headers": False,
     "compile_threads": 1,
     # The batch's sum of a gradient is written out: that saves a buffer each.
@@ -49,6 +47,8 @@ STEP_OPTIONS = {
     "size_asserts": False,
     "aot_inductor.enable_line_tables": False,
 }
+# The loops are a few numbers long, and vectors would be most of the compiler's work.
+SMALL = {"cpp.vec_isa_ok": False}
 # Buffers on the stack: half the time per step for twice the compiler's. It pays after 200,000,
 # so only those who ask for the fast path have it.
 THOROUGH = {"aot_inductor.allow_stack_allocation": True}
@@ -69,9 +69,15 @@ def why_eager(recipe: Recipe, mixed: bool, compile: str, steps: int | None) -> s
     layers = {type(layer) for network in recipe.networks for layer in network.layers}
     if not layers <= COMPILED:
         return "only dense networks without batch normalisation are compiled"
-    if recipe.flops_per_example * recipe.batch_size > MOST_FLOPS:
+    if _flops(recipe) > MOST_FLOPS:
         return "matrix products of this size gain nothing"
+    if _flops(recipe) > FEW_FLOPS and compile == "auto":
+        return "vectors take the compiler half a minute, and are for those who ask for them"
     return ""
+
+
+def _flops(recipe: Recipe) -> int:
+    return recipe.flops_per_example * recipe.batch_size
 
 
 @contextlib.contextmanager
@@ -140,7 +146,8 @@ def compile_steps(
         fake.from_tensor(t, static_shapes=True) for t in example_inputs(recipe, dtype, batch_size)
     ]
     graph = make_fx(step, products_as_loops())(*inputs)
-    options = STEP_OPTIONS | (THOROUGH if thorough else {})
+    options = STEP_OPTIONS | (SMALL if _flops(recipe) <= FEW_FLOPS else {})
+    options |= THOROUGH if thorough else {}
     with (
         _wrapper(thorough),
         config.patch(options),
