@@ -15,9 +15,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
 cache = f"{tempfile.gettempdir()}/ganref-xla-{os.getuid()}-{worker}"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", cache)
-# And most of what is compiled runs for a few steps: plain code takes a compiler half as long.
+# And most of what is compiled runs for a few steps: simple code takes a compiler half as long.
 if platform.machine() == "x86_64":
-    flags = "--xla_cpu_max_isa=SSE4_2 --xla_backend_optimization_level=0"
+    flags = "--xla_cpu_max_isa=SSE4_2 --xla_backend_optimization_level=1"
     os.environ.setdefault("XLA_FLAGS", flags)
 os.environ.setdefault("TORCHINDUCTOR_DEBUG_COMPILE", "1")
 os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", f"{cache}-torch")
