@@ -18,6 +18,7 @@ from typing import Any
 
 from ganref import cli
 from ganref.backend import BACKENDS
+from ganref.output.files import write_atomically
 from ganref.parity.team import Team
 from ganref.parity.workers import Worker, WorkerFailed
 from ganref.spec import Recipe, UserError, recipe
@@ -171,7 +172,8 @@ def main(argv: list[str] | None = None) -> int:
     for name, words in died.items():
         print(f"{name}: {words}")
     if args.page and not died:
-        args.page.write_text(page.markdown(base, rows, about, args))
+        text = page.markdown(base, rows, about, args)
+        write_atomically(args.page, text.encode())
     print(f"written: {args.out / 'scaling.json'}{f', {args.page}' if args.page else ''}")
     return int(bool(died))
 

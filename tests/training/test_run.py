@@ -92,11 +92,19 @@ def test_a_run_ended_before_its_first_checkpoint_goes_on(tmp_path: Path) -> None
     assert len(RunDirectory(run).read_metrics()) == 2
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `saved` copies."""
+    folder = tmp_path_factory.mktemp("trained")
+    _train("--steps", 260, "--run-dir", folder / "whole")
+    _train("--steps", 200, "--run-dir", folder / "run")
+    return folder
+
+
 @pytest.fixture
-def saved(tmp_path: Path) -> Path:
+def saved(trained: Path, tmp_path: Path) -> Path:
     """A run of 200 steps in two epochs, and 260 steps' worth of a longer one beside it."""
-    _train("--steps", 260, "--run-dir", tmp_path / "whole")
-    _train("--steps", 200, "--run-dir", tmp_path / "run")
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     return tmp_path / "run"
 
 
