@@ -70,7 +70,7 @@ def _report(count: int) -> dict:
     names = [f"backend{i}" for i in range(count)]
     return {
         "recipe": "gaussian", "tab": "aligned", "dtype": "float64", "steps": 3,
-        "teacher_forced": False, "backends": names, "died": {},
+        "teacher_forced": False, "backends": names, "died": {}, "devices": {},
         "losses": {n: {"loss_D": [1, 2, 3 + i], "loss_G": [3, 2, 1 - i]}
                    for i, n in enumerate(names)},
         "tolerances": {kind: [1e-9] * 3 for kind in KINDS},
