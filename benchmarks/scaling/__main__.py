@@ -65,7 +65,7 @@ def measure(backend: str, kind: str, whole: Recipe, workers: int, how: argparse.
     row: Row = {"backend": backend, "scaling": kind, "workers": workers,
                 "batch_size": whole.batch_size, "own_batch": own.batch_size,
                 "parameters": num_parameters(whole),
-                "D_updates": whole.D_updates, "sums": []}  # fmt: skip
+                "updates": (whole.D_updates, whole.G_updates), "sums": []}  # fmt: skip
     command.say(f"{backend}, {kind}, {workers} workers, batch {whole.batch_size}")
     threads = how.threads or 1
     with contextlib.closing(Worker(MEMBER, backend, str(threads))) as one:
@@ -165,8 +165,10 @@ def main(argv: list[str] | None = None) -> int:
                     rows.append(measure(name, kind, wholes[kind], count, args))
                 except WorkerFailed as failure:
                     died[f"{name}, {kind}, {count} workers"] = str(failure)
-    judge(rows)
-    command.write(args.out / "scaling.json", args, about, recipe=base.name, rows=rows, died=died)
+                judge(rows)  # what there is, should the rest be broken off
+                command.write(
+                    args.out / "scaling.json", args, about, recipe=base.name, rows=rows, died=died
+                )
     for line in page.table(rows):
         print(line)
     for name, words in died.items():

@@ -31,9 +31,9 @@ the model does not know."""
 
 
 def vectors(row: dict[str, Any]) -> list[int]:
-    """The bytes of each sum of a step, in float32: D's gradients at every update, and G's."""
-    generator, discriminator = row["parameters"]
-    return [4 * discriminator] * row["D_updates"] + [4 * generator]
+    """The bytes of each sum of a step, in float32: gradients of D and of G at every update."""
+    (generator, discriminator), updates = row["parameters"], row["updates"]
+    return [4 * discriminator] * updates[0] + [4 * generator] * updates[1]
 
 
 def cells(row: dict[str, Any]) -> list[str]:
@@ -55,7 +55,7 @@ def cells(row: dict[str, Any]) -> list[str]:
 
 
 HEAD = ("backend", "scaling", "workers", "batch", "step", "examples/s", "efficiency", "in sums",
-        "bytes summed", "of 4 × parameters", "sent / summed", "predicted")  # fmt: skip
+        "bytes summed", "of 4 × parameters × updates", "sent / summed", "predicted")  # fmt: skip
 
 
 def table(rows: list[dict[str, Any]]) -> list[str]:
@@ -67,7 +67,7 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
 
 def predicted(base: Recipe, parameters: tuple[int, int]) -> list[str]:
     """The lines of the table of GPUs that are not here."""
-    row = {"parameters": parameters, "D_updates": base.D_updates}
+    row = {"parameters": parameters, "updates": (base.D_updates, base.G_updates)}
     lines = ["| GPUs | 256 examples each | efficiency | 8,192 examples together | efficiency |"]
     lines.append("|---" * 5 + "|")
     for count in GPUS:
@@ -89,8 +89,11 @@ def markdown(
     versions = ", ".join(f"{r['backend']} {r['version']}" for r in
                          {r["backend"]: r for r in rows}.values())  # fmt: skip
     links = {r["backend"]: r["link"] for r in rows if "link" in r}
-    said = f"python -m benchmarks.scaling --recipe {base.name} --batch-size {base.batch_size}" \
-           f" --workers {','.join(map(str, args.workers))}"  # fmt: skip
+    said = (
+        f"python -m benchmarks.scaling --recipe {base.name} --batch-size {base.batch_size}"
+        f" --backends {','.join(dict.fromkeys(row['backend'] for row in rows))}"
+        f" --workers {','.join(map(str, args.workers))}"
+    )
     measured = "\n".join(
         ["| " + " | ".join(line) + " |" for line in [list(HEAD), ["---"] * len(HEAD)]]
         + ["| " + " | ".join(cells(row)) + " |" for row in rows]

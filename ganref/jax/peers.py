@@ -72,8 +72,8 @@ def join(rank: int, size: int, address: str, seconds: float) -> Peers:
         met = f"not all of {size} workers met at {address} within {seconds:.0f} s: it "
         raise UserError(f"{'' if rank else address + ' '}{met if rank else ''}{words}") from None
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    if (words := _meet(rank, size, address, deadline)) is not None:
-        raise UserError(f"not all of {size} workers met at {address} within {seconds:.0f} s{words}")
+    if (why := _meet(rank, size, address, deadline)) is not None:
+        raise UserError(f"not all of {size} workers met at {address} within {seconds:.0f} s{why}")
     return Peers(rank, size)
 
 

@@ -42,6 +42,14 @@ def test_a_prediction_says_what_it_sums() -> None:
         assert shares[0] == 100 and shares == sorted(shares, reverse=True)
 
 
+def test_every_update_sums() -> None:
+    """dcgan32 has two of G for each of D."""
+    base = recipe("dcgan32")
+    row = {"parameters": num_parameters(base), "updates": (base.D_updates, base.G_updates)}
+    n_G, n_D = num_parameters(base)
+    assert page.vectors(row) == [4 * n_D, 4 * n_G, 4 * n_G]
+
+
 def test_a_worker_s_own() -> None:
     found = scaling.shapes(recipe("dcgan32"), 2)
     assert [whole.batch_size for whole in found.values()] == [128, 256]
