@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ganref import cli, data
+from ganref.output.files import written
 from ganref.parity.workers import WorkerFailed
 from ganref.spec import recipe
 
@@ -125,9 +126,10 @@ def main(argv: list[str] | None = None) -> int:
                 died.append(f"{name}: {failure}")
                 continue
             print("\n".join(lines(found[-1])), flush=True)
-    print("\n".join(died))
+    for line in died:
+        print(line)
     command.write(args.out / "profile.json", args, about, profiles=found)
-    print(f"written: {args.out / 'profile.json'}")
+    print(written(args.out / "profile.json"))
     return int(bool(died))
 
 

@@ -75,15 +75,20 @@ def lives(pid: int) -> bool:
     return True
 
 
+def until_saved(process: subprocess.Popen[str], run: Path) -> None:
+    """Wait for a run's first checkpoint. Raises AssertionError if there will be none."""
+    deadline = time.monotonic() + SECONDS
+    while not (run / "checkpoints" / "latest.json").exists():
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+        time.sleep(0.01)
+
+
 def disturbed(
     process: subprocess.Popen[str], run: Path, rank: int, signum: int, wait: float
 ) -> str:
     """Send a worker a signal, so long after the first checkpoint; the line that is said. Raises
     AssertionError if the run ends otherwise than it should."""
-    deadline = time.monotonic() + SECONDS
-    while not (run / "checkpoints" / "latest.json").exists():
-        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
-        time.sleep(0.01)
+    until_saved(process, run)
     pids = workers_of(process)
     time.sleep(wait)
     os.kill(pids[rank], signum)

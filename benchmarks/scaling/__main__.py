@@ -18,7 +18,7 @@ from typing import Any
 
 from ganref import cli
 from ganref.backend import BACKENDS
-from ganref.output.files import write_atomically
+from ganref.output.files import write_atomically, written
 from ganref.parity.team import Team
 from ganref.parity.workers import Worker, WorkerFailed
 from ganref.spec import Recipe, UserError, recipe
@@ -26,6 +26,7 @@ from ganref.spec.groups import couples_examples, share
 from ganref.spec.recipes import num_parameters
 
 from .. import command, report
+from ..speed.rounds import SETTLE
 from . import page
 from .model import fitted
 
@@ -104,7 +105,7 @@ def _turns(ask: Any, how: argparse.Namespace) -> dict[str, float]:
     once = ask("turn", 1)
     calls, times = max(1, round(how.seconds / once["seconds"])), []
     for _ in range(how.repeats):
-        time.sleep(0.3)  # threads of the one before still spin for a while
+        time.sleep(SETTLE)
         found = ask("turn", calls)
         times.append(found["seconds"] / found["steps"])
     return report.spread(times)
@@ -173,10 +174,11 @@ def main(argv: list[str] | None = None) -> int:
         print(line)
     for name, words in died.items():
         print(f"{name}: {words}")
+    made = [args.out / "scaling.json"]
     if args.page and not died:
-        text = page.markdown(base, rows, about, args)
-        write_atomically(args.page, text.encode())
-    print(f"written: {args.out / 'scaling.json'}{f', {args.page}' if args.page else ''}")
+        write_atomically(args.page, page.markdown(base, rows, about, args).encode())
+        made.append(args.page)
+    print(written(*made))
     return int(bool(died))
 
 

@@ -23,6 +23,7 @@ from .tolerances import KINDS, tolerance
 from .workers import Worker, WorkerFailed
 
 Asked = Worker | Team
+Turn = dict[str, tuple[str, int]]  # by name, the backend and the workers of all that run at once
 
 
 def split_kinds(answer: dict[str, Any]) -> dict[str, dict[str, np.ndarray]]:
@@ -76,14 +77,17 @@ def compare(
     recipe = labels.conditional(recipe, conditional, dataset.labels, dataset.classes)
     source = Source(recipe, dataset, seed, dtype)
     weights = initial_weights(recipe, seed)
-    names = [_sizes(recipe, backend, workers) for backend in backends]
-    turns = names if workers else [dict.fromkeys(backends, 1)]
+    turns = (
+        [_by_workers(recipe, backend, workers) for backend in backends]
+        if workers
+        else [{backend: (backend, 1) for backend in backends}]
+    )
     report = _empty_report(recipe, turns, steps, dtype, teacher_forced)
     for turn in turns:
         asked: dict[str, Asked] = {}
         try:
-            for name, size in turn.items():  # at once: importing a framework is half the time
-                asked[name] = _begun(name, size, threads)
+            for name, who in turn.items():  # at once: importing a framework is half the time
+                asked[name] = _begun(*who, threads)
             for name, where in _places(report, asked, device).items():
                 _ask(report, asked, name, "create", recipe, weights, where, dtype, compile)
             for name, found in _gather(report, asked).items():
@@ -99,18 +103,17 @@ def compare(
     return report
 
 
-def _sizes(recipe: Recipe, backend: str, workers: tuple[int, ...]) -> dict[str, int]:
-    """How many workers each of a backend's turns has, by its name. Raises UserError."""
-    if workers and BACKENDS[backend].engine is None:
+def _by_workers(recipe: Recipe, backend: str, workers: tuple[int, ...]) -> Turn:
+    """A backend by each of these numbers of workers. Raises UserError."""
+    if BACKENDS[backend].engine is None:
         able = ",".join(name for name, entry in BACKENDS.items() if entry.engine)
         raise UserError(f"{backend} trains in one process; --workers compares --backends {able}")
     for size in workers:
         share(recipe, size)
-    return {f"{backend} x{size}": size for size in workers}
+    return {f"{backend} x{size}": (backend, size) for size in workers}
 
 
-def _begun(name: str, size: int, threads: int | None) -> Asked:
-    backend = name.split(" ")[0]
+def _begun(backend: str, size: int, threads: int | None) -> Asked:
     if size > 1:
         return Team(backend, size, threads)
     return Worker(DRIVEN, backend, str(threads or ""))
@@ -140,7 +143,7 @@ def _in_lockstep(
 
 
 def _empty_report(
-    recipe: Recipe, turns: list[dict[str, int]], steps: int, dtype: str, teacher_forced: bool
+    recipe: Recipe, turns: list[Turn], steps: int, dtype: str, teacher_forced: bool
 ) -> dict[str, Any]:
     pairs: list[dict[str, Any]] = [
         {"pair": list(pair), "worst": {kind: [] for kind in KINDS}, "first_outside": None}

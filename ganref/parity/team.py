@@ -23,9 +23,7 @@ class Team:
         assert engine, f"{backend} trains in one process"
         workers, helpers = engine.here(free_ports(size))
         each = str(max(1, threads // size)) if threads else ""
-        self._members = [
-            Worker(module, backend, each, env=own, timeout=ANSWER_S) for own in workers
-        ]
+        self._members = [Worker(module, backend, each, env=own) for own in workers]
         self._helpers = [Worker(module, backend, each, env=own) for own in helpers]
 
     def send(self, do: str, *args: Any, **more: Any) -> None:

@@ -107,7 +107,7 @@ def test_the_readable_updates_are_the_steps(framework: str, name: str) -> None:
     (X, Z), more = draws(recipe, 2)
     traces, made = [], {"loss_D": [], "loss_G": []}
     for i in range(2):
-        own = {n: None if m is None else m[i : i + 1] for n, m in more["masks"].items()}
+        own = {n: m[i : i + 1] for n, m in more["masks"].items()}
         Z_G = None if more["Z_G"] is None else more["Z_G"][i : i + 1]
         traces.append(fast.train_trace(X[i : i + 1], Z[i : i + 1], Z_G=Z_G, masks=own))
         masks = {n: m[i] for n, m in more["masks"].items()}

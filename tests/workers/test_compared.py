@@ -61,7 +61,6 @@ class _Said(team.Worker):
     """A worker that has answered already."""
 
     def __init__(self, answer: object) -> None:
-
         ours, theirs = os.pipe()
         with os.fdopen(theirs, "wb") as pipe:
             pickle.dump(("", answer), pipe)

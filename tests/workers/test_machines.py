@@ -15,6 +15,7 @@ import pytest
 from test_training_together import EVERY, TOY, _alone, _apart
 from told import TOLD
 
+from checks.kill_workers import until_saved
 from ganref.backend import BACKENDS
 from ganref.parity.workers import environment
 from ganref.spec.engines import Place
@@ -109,9 +110,7 @@ def test_the_wire_is_cut(engine: str, machines: list[str], tmp_path: Path) -> No
     """Both stop, and the last checkpoint is there to go on from."""
     more = "--steps", 100_000, "--checkpoint-every", 5, "--patience", 4
     both, run = _begin(engine, machines, tmp_path, *more), tmp_path / "machine0"
-    while not (run / "checkpoints" / "latest.json").exists():
-        assert both[0].poll() is None, both[0].communicate()
-        time.sleep(0.01)
+    until_saved(both[0], run)
     _ip("-n", machines[1], "link", "set", WIRE, "down")
     start = time.monotonic()
     said = [process.communicate(timeout=60)[1] for process in both]

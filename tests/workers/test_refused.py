@@ -18,7 +18,7 @@ import ganref
 from checks.kill_workers import ENGINES
 from ganref import cli, train
 from ganref.backend import BACKENDS
-from ganref.parity.workers import environment
+from ganref.parity.workers import environment, free_ports
 from ganref.spec import UserError
 from ganref.spec.engines import Engine, Place
 from ganref.training import together
@@ -111,12 +111,6 @@ def _workers(name: str, port: int, ranks: tuple[int, ...], *more: list[str]) -> 
     return found
 
 
-def _port() -> int:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return int(server.getsockname()[1])
-
-
 def _helped(name: str) -> bool:
     """Whether another process than the first worker waits for the others."""
     engine = BACKENDS[name].engine
@@ -126,7 +120,7 @@ def _helped(name: str) -> bool:
 @pytest.mark.parametrize("name", [n for n in ENGINES if n in TOLD])
 def test_workers_of_different_runs(name: str, tmp_path: Any) -> None:
     base = ["--steps", "4", "--run-dir", str(tmp_path / "run")]
-    first, second = _workers(name, _port(), (0, 1), base, [*base, "--lr-D", "0.04"])
+    first, second = _workers(name, free_ports(1)[0], (0, 1), base, [*base, "--lr-D", "0.04"])
     assert first[1].count("\n") == 1 and not second[1]
     assert "the workers differ in recipe.adam_D.lr: 0.04 for rank 1, 0.05 for rank 0" in first[1]
     assert first[2] == second[2] == 2 and not (tmp_path / "run").exists()
@@ -144,7 +138,7 @@ def test_a_port_in_use(name: str, tmp_path: Any) -> None:
 @pytest.mark.parametrize("name", [n for n in ENGINES if n in TOLD])
 def test_nobody_at_the_coordinator(name: str, tmp_path: Any) -> None:
     base = ["--patience", "3", "--run-dir", str(tmp_path / "run")]
-    port = _port()
+    port = free_ports(1)[0]
     ((_, said, code),) = _workers(name, port, (1,), base)
     assert code == 2 and said.count("\n") == 1, said
     assert f"not all of 2 workers met at 127.0.0.1:{port} within 3 s" in said
@@ -193,7 +187,7 @@ class _Peer:
 @pytest.mark.parametrize("name", [n for n in ENGINES if n in TOLD and not _helped(n)])
 def test_nobody_else_comes(name: str, tmp_path: Any) -> None:
     base = ["--patience", "4", "--run-dir", str(tmp_path / "run")]
-    ((_, said, code),) = _workers(name, _port(), (0,), base)
+    ((_, said, code),) = _workers(name, free_ports(1)[0], (0,), base)
     assert code == 2 and said.count("\n") == 1 and "not all of 2 workers met at" in said
 
 

@@ -17,7 +17,7 @@ import pytest
 from told import TOLD
 
 from checks import kill_workers
-from checks.kill_workers import begin, disturbed, finished, same_end, workers_of
+from checks.kill_workers import begin, disturbed, finished, same_end, until_saved, workers_of
 from ganref import train
 from ganref.parity.differences import differences
 from ganref.training.checkpoint import load_latest
@@ -97,12 +97,6 @@ def test_a_worker_is_killed(whole: Path, tmp_path: Path, trial: int) -> None:
     same_end(whole, run)
 
 
-def _until_saved(process: subprocess.Popen[str], run: Path) -> None:
-    while not (run / "checkpoints" / "latest.json").exists():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-
-
 LONG = "--steps", 100_000, "--checkpoint-every", 5
 
 
@@ -119,7 +113,7 @@ def test_a_worker_hangs(engine: str, tmp_path: Path) -> None:
 def test_a_signal_stops_all_at_one_step(engine: str, tmp_path: Path) -> None:
     run = tmp_path / "run"
     process = begin("--backend", engine, *LONG, "--run-dir", run)
-    _until_saved(process, run)
+    until_saved(process, run)
     pids = workers_of(process)
     assert len(pids) == 2
     process.send_signal(signal.SIGINT)
@@ -133,7 +127,7 @@ def test_a_signal_stops_all_at_one_step(engine: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("engine", EVERY)
 def test_workers_do_not_outlive_who_started_them(engine: str, tmp_path: Path) -> None:
     process = begin("--backend", engine, *LONG, "--run-dir", tmp_path / "run")
-    _until_saved(process, tmp_path / "run")
+    until_saved(process, tmp_path / "run")
     pids = workers_of(process)
     process.kill()
     process.communicate()
