@@ -200,6 +200,7 @@ def write(chapters: list[Chapter], args: argparse.Namespace) -> None:
         f" {about['load_before'][0]:.1f} before; "
         + ", ".join(v if " " in v else f"{k} {v}" for k, v in versions.items())
         + ".",
+        *(f"{warning}." for warning in report.warnings(about)),
     ]
     for chapter, result in found.items():
         parts += [f"## {chapter.title}", chapter.text, f"`{_said(chapter)}`"]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import platform
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import ganref
 from ganref.parity import gpus
+from ganref.spec import processor
 
 # A row's key for how many times as fast it is, and the mode that it is compared with.
 RATIOS = {"ratio": "page", "ratio_eager": "eager", "ratio_fast": "fast"}
 MEMORY = "peak_memory", "device_memory"  # the process's, and the device's
+# Of OpenBLAS (NumPy, MXNet), MKL (PyTorch) and oneDNN (all but NumPy).
+KERNELS = {"OPENBLAS_CORETYPE", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA",
+           "DNNL_MAX_CPU_ISA", "TF_ENABLE_ONEDNN_OPTS"}  # fmt: skip
 UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
 
 
@@ -114,16 +117,20 @@ def rates_line(rates: dict[str, dict[str, list[float]]]) -> str:
     return "matrix product, best of the run, GFLOP/s: " + ("; ".join(parts) or "none")
 
 
+def chosen_kernels() -> dict[str, str]:
+    """The variables that have a library take other kernels than it would choose here."""
+    return {name: os.environ[name] for name in sorted(os.environ) if name in KERNELS}
+
+
 def environment(threads: int, device: str) -> dict[str, Any]:
     """The machine and what runs on it, without anything that names it."""
-    fields = _processor()
+    fields = processor.fields()
     wanted = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd")
-    flags = fields.get("flags", fields.get("Features", "")).split()
     family = [fields.get(key, "?") for key in ("cpu family", "model", "stepping")]
     return {
         "processor": fields.get("model name", platform.machine()),
         "processor_family": " ".join(family),
-        "instructions": [flag for flag in wanted if flag in flags],
+        "instructions": [flag for flag in wanted if flag in processor.instructions()],
         "cores": len(os.sched_getaffinity(0)),
         "threads": threads,
         "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
@@ -133,6 +140,7 @@ def environment(threads: int, device: str) -> dict[str, Any]:
         if device != "cpu"
         else [],
         "load_before": os.getloadavg(),
+        "chosen_kernels": chosen_kernels(),
         "versions": {
             "ganref": ganref.__version__,
             "python": platform.python_version(),
@@ -141,14 +149,14 @@ def environment(threads: int, device: str) -> dict[str, Any]:
     }
 
 
-def _processor() -> dict[str, str]:
-    """The fields of /proc/cpuinfo for one core, or nothing where there is none."""
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return {}
-    pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line)
-    return {key.strip(): value.strip() for key, value in pairs}
+def warnings(about: dict[str, Any]) -> list[str]:
+    """What makes the figures of such an `environment` others than its processor's own."""
+    found = [busy(about["load_before"], about["threads"])]
+    found += [
+        f"{name}={value} is set, so a library may not take its fastest kernels"
+        for name, value in about["chosen_kernels"].items()
+    ]
+    return [warning for warning in found if warning]
 
 
 def busy(load: tuple[float, float, float], threads: int) -> str:

@@ -156,7 +156,7 @@ def main(argv: list[str] | None = None) -> int:
     todo = [(count, shapes(base, count)) for count in args.workers]
     command.prepare(args.out)
     about = report.environment(args.threads or 1, "cpu")
-    if warning := report.busy(about["load_before"], args.threads or 1):
+    for warning in report.warnings(about):
         command.say(warning)
     rows, died = [], {}
     for name in names:

@@ -103,7 +103,7 @@ def main(argv: list[str] | None = None) -> int:
         "matmul_flops_per_s": {},
         "rows": [],
     }
-    if warning := report.busy(result["environment"]["load_before"], threads):
+    for warning in report.warnings(result["environment"]):
         command.say(warning)
     said = duration.in_words(duration.estimate(todo, how))
     command.say(f"{sum(len(asked) for _, asked in todo)} variants, about {said}")

@@ -15,6 +15,7 @@ from ..backend import GAN, check_backend, load_backend
 from ..data.download import cache_dir
 from ..draws.weights import initial_weights
 from ..output.files import LOG
+from ..spec import processor
 from ..spec.engines import Peers
 from ..spec.errors import UserError
 from ..spec.precision import storage
@@ -54,10 +55,7 @@ def keep_compiled(backend: str) -> None:
 
 
 def _processor() -> str:
-    found = platform.machine()
-    with contextlib.suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        found += next((line for line in lines if line.startswith("flags")), "")
+    found = " ".join([platform.machine(), *sorted(processor.instructions())])
     return hashlib.sha256(found.encode()).hexdigest()[:8]
 
 

@@ -13,7 +13,8 @@ from typing import Any, TypeAlias, TypeVar, cast
 import numpy as np
 
 from ganref.spec.errors import UserError, says_assembler, says_memory
-from ganref.spec.precision import check_dtype, processor_has_bfloat16, storage
+from ganref.spec.precision import check_dtype, storage
+from ganref.spec.processor import has_bfloat16
 from ganref.spec.steps import from_bytes
 
 # All are read once: not all of a GPU's memory at once, and no remarks below a warning.
@@ -60,7 +61,7 @@ def devices() -> list[str]:
 def dtypes(device: str = "cpu") -> list[str]:
     """What `dtype` may be on that device."""
     if device == "cpu":
-        return ["float32", "float64", *(["bfloat16"] if processor_has_bfloat16() else [])]
+        return ["float32", "float64", *(["bfloat16"] if has_bfloat16() else [])]
     # Both came with the same generation of GPUs.
     ampere = float(resolve_device(device).compute_capability) >= 8.0
     return ["float32", "float64", *(["tf32", "bfloat16"] if ampere else [])]

@@ -1,4 +1,4 @@
-"""The precisions that `dtype` names, and which of them this processor has.
+"""The precisions that `dtype` names, and how one that is not here is refused.
 
 | dtype    | weights, statistics, Adam, losses | matrix products and convolutions                |
 |----------|-----------------------------------|-------------------------------------------------|
@@ -12,9 +12,6 @@ has float32's exponents).
 """
 
 from __future__ import annotations
-
-import functools
-from pathlib import Path
 
 from .errors import UserError
 
@@ -37,16 +34,3 @@ def check_dtype(dtype: str, here: list[str], framework: str, device: str) -> Non
             f"{framework} has no dtype {dtype!r} on {device} here{reason}; there are "
             + ", ".join(here)
         )
-
-
-@functools.cache
-def processor_has_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 itself (AVX512-BF16, AMX, or ARM's BF16):
-    emulation would be slower than float32. Linux alone is asked."""
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-    flags = {flag for line in text.splitlines() if line.startswith(("flags", "Features"))
-             for flag in line.split()}  # fmt: skip
-    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})

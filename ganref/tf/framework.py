@@ -13,7 +13,8 @@ from typing import Any, TypeAlias, TypeVar, cast
 import numpy as np
 
 from ganref.spec.errors import UserError, says_memory
-from ganref.spec.precision import check_dtype, processor_has_bfloat16, storage
+from ganref.spec.precision import check_dtype, storage
+from ganref.spec.processor import has_bfloat16
 from ganref.spec.steps import from_bytes
 
 
@@ -76,7 +77,7 @@ def devices() -> list[str]:
 def dtypes(device: str = "cpu") -> list[str]:
     """What `dtype` may be on that device."""
     if device == "cpu":
-        return ["float32", "float64", *(["bfloat16"] if processor_has_bfloat16() else [])]
+        return ["float32", "float64", *(["bfloat16"] if has_bfloat16() else [])]
     details = tf.config.experimental.get_device_details(_GPUS[int(device.partition(":")[2] or 0)])
     # Both came with the same generation of GPUs.
     ampere = details.get("compute_capability", (0, 0)) >= (8, 0)

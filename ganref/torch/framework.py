@@ -16,7 +16,8 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 import torch  # noqa: E402
 
 from ganref.spec.errors import UserError, says_memory  # noqa: E402
-from ganref.spec.precision import check_dtype, processor_has_bfloat16, storage  # noqa: E402
+from ganref.spec.precision import check_dtype, storage  # noqa: E402
+from ganref.spec.processor import has_bfloat16  # noqa: E402
 from ganref.spec.steps import from_bytes  # noqa: E402
 
 Tensor: TypeAlias = torch.Tensor
@@ -40,7 +41,7 @@ def devices() -> list[str]:
 def dtypes(device: str = "cpu") -> list[str]:
     """What `dtype` may be on that device."""
     if device == "cpu":
-        return ["float32", "float64", *(["bfloat16"] if processor_has_bfloat16() else [])]
+        return ["float32", "float64", *(["bfloat16"] if has_bfloat16() else [])]
     # Both came with the same generation of GPUs.
     ampere = torch.cuda.get_device_capability(device) >= (8, 0)
     return ["float32", "float64", *(["tf32", "bfloat16"] if ampere else [])]

@@ -8,7 +8,7 @@ from cases import draws, narrow, one_step
 
 import ganref
 from ganref.spec import UserError
-from ganref.spec.precision import processor_has_bfloat16
+from ganref.spec.processor import has_bfloat16
 
 MIXED = ("torch", "tf")
 
@@ -19,13 +19,13 @@ def _gan(backend: str, dtype: str, recipe: ganref.Recipe):  # noqa: ANN202
 
 
 def _mixed(framework: str) -> None:
-    if framework not in MIXED or not processor_has_bfloat16():
+    if framework not in MIXED or not has_bfloat16():
         pytest.skip("no bfloat16 here: its refusal is tested instead")
 
 
 def test_a_precision_that_is_not_here_is_refused_in_a_line(backend: str) -> None:
     here = ganref.load_backend(backend).dtypes("cpu")
-    assert ("bfloat16" in here) == (backend in MIXED and processor_has_bfloat16())
+    assert ("bfloat16" in here) == (backend in MIXED and has_bfloat16())
     for dtype in {"bfloat16", "tf32", "float16"} - set(here):
         with pytest.raises(UserError, match=f"{dtype}.*there are float32, float64"):
             _gan(backend, dtype, narrow("gaussian"))

@@ -1,4 +1,4 @@
-"""Convolutions as matrix products are the framework's convolutions: every sum, every padding."""
+"""Products in the place of the framework's layers are those layers: every sum, every padding."""
 
 from __future__ import annotations
 
@@ -52,6 +52,48 @@ def test_products_are_convolutions(
         found.append([y, *torch.autograd.grad(y, [x, *plain.parameters()], dy)])
     for expected, made in zip(*found, strict=True):
         torch.testing.assert_close(made, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("turned", ["neither", "a", "b", "both"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(8, 2, 3), (5, 300, 1), (64, 784, 256), (1, 7, 40)])
+def test_a_product_is_the_frameworks_in_any_order_of_memory(
+    shape: tuple[int, int, int], dtype: str, turned: str
+) -> None:
+    import torch
+
+    from ganref.torch.fast.multiply import multiply
+
+    rng, (m, k, n) = np.random.default_rng(0), shape
+    a, b, bias = rng.standard_normal((m, k)), rng.standard_normal((n, k)), rng.standard_normal(n)
+    own = [torch.tensor(array, dtype=getattr(torch, dtype)) for array in (a, b, bias)]
+    for i, name in enumerate("ab"):
+        if turned in (name, "both"):
+            own[i] = own[i].T.contiguous().T
+    # A sum of k products of numbers about 1 has k rounded ones.
+    near = 4 * np.sqrt(k) * np.finfo(dtype).eps
+    np.testing.assert_allclose(multiply(*own), a @ b.T + bias, rtol=near, atol=8 * near)
+    np.testing.assert_allclose(multiply(*own[:2]), a @ b.T, rtol=near, atol=8 * near)
+
+
+def test_dense_products_are_the_layers() -> None:
+    import torch
+
+    from ganref.torch import layers
+    from ganref.torch.fast import multiply
+
+    rng = np.random.default_rng(0)
+    plain = layers.Dense(spec.Dense(7, 5), torch.float64)
+    for tensor in plain.parameters():
+        layers.write(tensor, rng.standard_normal(tensor.shape))
+    x = torch.tensor(rng.standard_normal((3, 7)), requires_grad=True)
+    found = []
+    for module in (plain, multiply.rewritten(plain)):
+        y = module(x, True)
+        dy = torch.tensor(np.random.default_rng(1).standard_normal(y.shape))
+        found.append([y, *torch.autograd.grad(y, [x, *plain.parameters()], dy)])
+    for expected, made in zip(*found, strict=True):
+        torch.testing.assert_close(made, expected, rtol=1e-14, atol=1e-14)
 
 
 def test_gradients_that_nobody_reads_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:

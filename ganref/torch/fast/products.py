@@ -24,20 +24,25 @@ from torch import Tensor
 from ganref.spec import layers as spec
 from ganref.spec.schema import Recipe
 
-from ..layers import Conv, ConvTranspose, Network
+from ..layers import Conv, ConvTranspose, Dense, Network
+from . import multiply as dense
+from .multiply import applied, multiply, wanted
 
 # Where padding is even, oneDNN is slower only on small images of at most so many pixels: in the
 # gradient to the kernel, and in the sum back to the large image.
 KERNEL_PIXELS, SPREAD_PIXELS = 64, 16
 # The rows are made a part of the batch at a time: more would leave the caches.
 MOST_BYTES = 2**24
+# Of a dense step; in a smaller one a call of a function in Python takes more than it saves.
+LEAST_FLOPS = 2e8
 
 
 def pays(recipe: Recipe, mixed: bool, compile: str) -> bool:
     """Whether the recipe's networks are to be `rewritten` on a processor."""
     # No sum here has a second derivative, and none is made for 8 bits.
     plain = mixed or recipe.loss.penalties or any(net.spectral for net in recipe.networks)
-    return compile != "off" and recipe.convolves and not plain
+    large = recipe.convolves or recipe.flops_per_example * recipe.batch_size > LEAST_FLOPS
+    return compile != "off" and large and not plain
 
 
 def rewritten(net: Network) -> Network:
@@ -46,7 +51,9 @@ def rewritten(net: Network) -> Network:
     new._modules = dict(net._modules)
     layers = zip(net._modules.items(), net.spec.layers, net.spec.shapes, strict=False)
     for (name, module), layer, shape in layers:
-        if isinstance(layer, spec.Conv) and (shapes := Shapes(layer, shape)).by_product:
+        if type(module) is Dense:
+            new._modules[name] = dense.rewritten(module)
+        elif isinstance(layer, spec.Conv) and (shapes := Shapes(layer, shape)).by_product:
             new._modules[name] = _with_products(module, shapes)
     return new
 
@@ -58,7 +65,7 @@ class ProductConv(Conv):
 
     def forward(self, x: Tensor, update_stats: bool) -> Tensor:  # type: ignore[override]
         """y (B, out, h, w) of x (B, in, H, W)."""
-        return _apply(_Convolution, self, x)
+        return applied(_Convolution, x, self.weight, self.bias, self.shapes)
 
 
 class ProductConvTranspose(ConvTranspose):
@@ -68,7 +75,7 @@ class ProductConvTranspose(ConvTranspose):
 
     def forward(self, x: Tensor, update_stats: bool) -> Tensor:  # type: ignore[override]
         """y (B, out, H, W) of x (B, in, h, w)."""
-        return _apply(_Transposed, self, x)
+        return applied(_Transposed, x, self.weight, self.bias, self.shapes)
 
 
 class Shapes:
@@ -120,9 +127,9 @@ def correlate(x: Tensor, w: Tensor, shapes: Shapes) -> Tensor:
     if "correlate" not in shapes.by_product:
         return torch.ops.aten.convolution(x, w, None, *shapes.window)
     x = _rows(x)
-    y, matrix = x.new_empty(len(x), *shapes.small), _matrix(w).T
+    y, matrix = x.new_empty(len(x), *shapes.small), _matrix(w)
     for part in shapes.parts(len(x), x.element_size()):
-        torch.mm(shapes.patches(x[part]), matrix, out=y[part].view(-1, len(w)))
+        y[part].view(-1, len(w)).copy_(multiply(shapes.patches(x[part]), matrix))
     return _image(y)
 
 
@@ -132,9 +139,9 @@ def spread(y: Tensor, w: Tensor, shapes: Shapes) -> Tensor:
         like = y.new_empty(1).expand(len(y), w.shape[1], *shapes.large[:2])
         return _backward(y, like, w, shapes, 0)
     y = _rows(y)
-    x, matrix = y.new_empty(len(y), *shapes.large), _matrix(w)
+    x, matrix = y.new_empty(len(y), *shapes.large), _matrix(w).T
     for part in shapes.parts(len(y), y.element_size()):
-        x[part] = shapes.lay(y[part].view(-1, len(w)) @ matrix)
+        x[part] = shapes.lay(multiply(y[part].view(-1, len(w)), matrix))
     return _image(x)
 
 
@@ -146,7 +153,8 @@ def correlate_kernel(x: Tensor, y: Tensor, w: Tensor, shapes: Shapes) -> Tensor:
     total: Any = None
     for part in shapes.parts(len(x), x.element_size()):
         rows, patches = y[part].view(-1, len(w)).T, shapes.patches(x[part])
-        total = rows @ patches if total is None else total.addmm_(rows, patches)
+        product = multiply(rows, patches.T)
+        total = product if total is None else total.add_(product)
     return _image(total.view(len(w), shapes.kernel, shapes.kernel, -1))
 
 
@@ -159,7 +167,7 @@ class _Convolution(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
-        (x, w), shapes, (to_x, to_w, to_bias) = ctx.saved_tensors, ctx.shapes, _wanted(ctx)
+        (x, w), shapes, (to_x, to_w, to_bias) = ctx.saved_tensors, ctx.shapes, wanted(ctx)
         dx = spread(dy, w, shapes) if to_x else None
         dw = correlate_kernel(x, dy, w, shapes) if to_w else None
         return dx, dw, dy.sum((0, 2, 3)) if to_bias else None, None
@@ -174,24 +182,10 @@ class _Transposed(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
-        (x, w), shapes, (to_x, to_w, to_bias) = ctx.saved_tensors, ctx.shapes, _wanted(ctx)
+        (x, w), shapes, (to_x, to_w, to_bias) = ctx.saved_tensors, ctx.shapes, wanted(ctx)
         dx = correlate(dy, w, shapes) if to_x else None
         dw = correlate_kernel(dy, x, w, shapes) if to_w else None
         return dx, dw, dy.sum((0, 2, 3)) if to_bias else None, None
-
-
-def _apply(kind: Any, layer: Any, x: Tensor) -> Tensor:
-    # Views, since the engine does not say of a leaf whether anybody wants its gradient.
-    own = (None if own is None else own.view_as(own) for own in (layer.weight, layer.bias))
-    return kind.apply(x, *own, layer.shapes)
-
-
-def _wanted(ctx: Any) -> list[bool]:
-    """Whether the gradients to x, w and bias are asked for: `needs_input_grad` only says that they
-    could be."""
-    executed = torch._C._will_engine_execute_node  # type: ignore[attr-defined]
-    own = [node is not None and executed(node) for node, _ in ctx.next_functions[1:]]
-    return [ctx.needs_input_grad[0], *own, False][:3]  # a bias that is not there has no entry
 
 
 def _backward(y: Tensor, x: Tensor, w: Tensor, shapes: Shapes, which: int) -> Tensor:
