@@ -27,8 +27,8 @@ def check_dtype(dtype: str, here: list[str], framework: str, device: str) -> Non
     """Refuse a precision that is not among those `here`. Raises UserError."""
     if dtype not in here:
         reason = {
-            "tf32": " (it is a mode of NVIDIA GPUs since 2020, under PyTorch and TensorFlow)",
-            "bfloat16": " (it takes PyTorch or TensorFlow, and a processor or GPU that has it)",
+            "tf32": " (it is a mode of NVIDIA GPUs since 2020, under PyTorch, TensorFlow and JAX)",
+            "bfloat16": " (PyTorch, TensorFlow and JAX have it where the processor or GPU does)",
         }.get(dtype, "")
         raise UserError(
             f"{framework} has no dtype {dtype!r} on {device} here{reason}; there are "

@@ -10,7 +10,7 @@ import ganref
 from ganref.spec import UserError
 from ganref.spec.processor import has_bfloat16
 
-MIXED = ("torch", "tf")
+MIXED = ("torch", "tf", "jax")
 
 
 def _gan(backend: str, dtype: str, recipe: ganref.Recipe):  # noqa: ANN202
