@@ -62,7 +62,9 @@ class Conv(Layer):
         weight, ended = _kernel(F, weight, v, u)
         before, after = self.spec.padding
         if before != after:
-            x = F.np.pad(x, ((0, 0), (0, 0), (before, after), (before, after)))
+            # The older operator: npx's takes twelve times as long.
+            widths = (0, 0, 0, 0, before, after, before, after)
+            x = F.pad(x.as_nd_ndarray(), mode="constant", pad_width=widths).as_np_ndarray()
         how = _window(self.spec, before if before == after else 0)
         return ended(F.npx.convolution(x, weight, bias, no_bias=bias is None, **how))
 

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 from ganref.spec import layers as spec
-from ganref.spec.formulas import pairs
-from ganref.spec.groups import group_size
-from ganref.spec.loss import Loss, Penalty
+from ganref.spec.loss import Loss
 from ganref.spec.networks import Network as NetworkSpec
 from ganref.spec.optimiser import Adam
-from ganref.spec.schema import MIX
 
 from ..losses import SLOPES
-from .dual import Dual, Either, S, Symbol, linear, minus, product, shifted, tangent, tanh, value
+from .dual import Dual, Either, S, Symbol, linear, minus, product, shifted, tanh, value
 
 
 class Pass(NamedTuple):
@@ -99,12 +97,26 @@ def cut(flat: Symbol, shapes: list[tuple[int, ...]]) -> list[Symbol]:
 
 
 def _dense(layer: Any, x: Either, shape: Any, weight: Symbol, bias: Any = None) -> Any:
+    multiply, total = _by_blas if shape[0] * layer.out_features < FEW else _by_onednn
+
     def back(dy: Either) -> tuple[Either, list[Either]]:
-        grads = [product(S.dot, dy, x, transpose_a=True), linear(S.sum, dy, axis=0)]
+        grads = [product(S.dot, dy, x, transpose_a=True), linear(total, dy)]
         return product(S.dot, dy, weight), grads[: 1 + layer.bias]
 
-    y = product(S.dot, x, weight, transpose_b=True)
+    y = product(multiply, x, weight, num_hidden=layer.out_features)
     return (y if bias is None else shifted(y, bias)), back
+
+
+def _ones_times(x: Symbol) -> Symbol:
+    ones = S.ones_like(S.slice_axis(x, axis=1, begin=0, end=1))
+    return S.dot(ones, x, transpose_a=True)
+
+
+# How x Wᵀ is made, and a sum over the batch. MXNet's BLAS library knows no AVX-512, and its sum of
+# many rows takes six times as long as a product with ones; but oneDNN is slow to begin.
+FEW = 2_000
+_by_blas = (lambda x, w, num_hidden: S.dot(x, w, transpose_b=True)), partial(S.sum, axis=0)
+_by_onednn = partial(S.FullyConnected, no_bias=True, flatten=False), _ones_times
 
 
 def _leaky_relu(layer: Any, x: Either, shape: Any) -> Any:
@@ -172,59 +184,6 @@ def grad_D(loss: Loss, out: Symbol, is_real: Symbol, batch: int) -> Symbol:
 def grad_G(loss: Loss, out: Symbol, batch: int) -> Symbol:
     """`ganref.spec.formulas.grad_G`."""
     return SLOPES[type(loss)].G(loss, out) * loss.weight(batch)
-
-
-def point(penalty: Penalty, X: Symbol, fake_X: Symbol, masks: dict[str, Symbol]) -> Symbol:
-    """`ganref.spec.steps.points`, for one penalty."""
-    if penalty.at != "mixed":
-        return {"real": X, "fake": fake_X}[penalty.at]
-    share = masks[MIX]
-    return S.broadcast_add(S.broadcast_mul(share, X), S.broadcast_mul(1 - share, fake_X))
-
-
-def gradient_penalty(
-    network: NetworkSpec,
-    loss: Loss,
-    penalty: Penalty,
-    x: Symbol,
-    flat: Symbol,
-    batch: int,
-    masks: dict[str, Symbol],
-) -> tuple[Symbol, list[Symbol]]:
-    """A penalty (1,), and its gradients to the weights: with g the gradient of the summed outputs
-    to x, how the weights' gradients change in the direction (1 - norm / |g|) g."""
-    made = forward(network, x, flat, batch, masks)
-    ones = S.ones_like(made.y)
-    g, _ = backward(network, ones, made)
-    excess, v = S.square(g), g
-    if penalty.norm:
-        lengths = S.sqrt(S.sum(S.reshape(excess, shape=(batch, -1)), axis=1))
-        share = 1 - penalty.norm / (lengths + penalty.norm * (lengths == 0))  # 0 where g is
-        v = S.broadcast_mul(g, S.reshape(share, shape=(batch, *[1] * len(network.input_shape))))
-        excess = S.square(lengths - penalty.norm)
-    moved = forward(network, Dual(x, v), flat, batch, masks)
-    _, grads = backward(network, ones, moved)
-    factor = penalty.weight * loss.weight(batch)
-    value = S.reshape(S.sum(excess), shape=(1,)) * factor
-    return value, [tangent(grad) * (2 * factor) for grad in grads]
-
-
-def pulling_away(codes: Symbol, batch: int, groups: int = 1) -> tuple[Symbol, Symbol]:
-    """`ganref.spec.formulas.pulling_away` (1,) and its derivative, of codes (B, n)."""
-    if groups > 1:
-        size = group_size(batch, groups)
-        cuts = [S.slice_axis(codes, axis=0, begin=i, end=i + size) for i in range(0, batch, size)]
-        values, grads = zip(*(pulling_away(part, size) for part in cuts), strict=True)
-        return S.add_n(*values) / groups, S.concat(*grads, dim=0) / groups
-    norm = S.sqrt(S.sum(S.square(codes), axis=1, keepdims=True))
-    unit = S.broadcast_div(codes, norm)
-    cosines = S.dot(unit, unit, transpose_b=True)
-    cosines = S.elemwise_sub(cosines, S.diag(S.diag(cosines)))  # an example with itself
-    count = pairs(batch)
-    penalty = S.reshape(S.sum(S.square(cosines)), shape=(1,)) * (1 / count)
-    grad = S.dot(cosines, unit) * (4 / count)
-    along = S.sum(S.elemwise_mul(grad, unit), axis=1, keepdims=True)
-    return penalty, S.broadcast_div(S.elemwise_sub(grad, S.broadcast_mul(unit, along)), norm)
 
 
 def adam(

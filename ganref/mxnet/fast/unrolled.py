@@ -20,7 +20,7 @@ from ganref.spec.schema import Recipe
 from .. import losses
 from ..framework import Masks, Tensor, gluon, np, set_threads
 from ..optim import Adam
-from . import symbols
+from . import penalties, symbols
 from .dual import S, Symbol
 
 STATIC = {"static_alloc": True, "static_shape": True}
@@ -199,8 +199,8 @@ def _update_D(
     added = []
     for penalty in loss.penalties:
         kept = {name: mask[penalty.drawn] for name, mask in masks.items()}
-        x = symbols.point(penalty, now["X"], fake_X, kept)
-        value, more = symbols.gradient_penalty(D, loss, penalty, x, of_D[0], batch, kept)
+        x = penalties.point(penalty, now["X"], fake_X, kept)
+        value, more = penalties.gradient_penalty(D, loss, penalty, x, of_D[0], batch, kept)
         added.append(value)
         grads = [S.elemwise_add(*terms) for terms in zip(grads, more, strict=True)]
     moved = symbols.adam(recipe.adam_D, of_D, symbols.joined(grads), rates, batch, clip=loss.clip)
@@ -221,7 +221,7 @@ def _update_G(
     seen = symbols.forward(D, by_G.y, weights_D, batch, masks)
     repelled, d_codes = None, None
     if loss.needs_codes:
-        terms = symbols.pulling_away(seen.codes, batch, recipe.norm.groups)
+        terms = penalties.pulling_away(seen.codes, batch, recipe.norm.groups)
         repelled, d_codes = (loss.repelling * term for term in terms)
     d_fake_X, _ = symbols.backward(D, symbols.grad_G(loss, seen.y, batch), seen, d_codes)
     _, grads = symbols.backward(G, d_fake_X, by_G)
