@@ -48,10 +48,13 @@ class BlockConvTranspose(ConvTranspose):
 
 
 def correlate(window: spec.Conv, x: Tensor, weight: Tensor) -> Tensor:
-    """y (B, h, w, small) of x (B, H, W, large), in blocks."""
-    weight, s, (before, after) = _widened(window, weight), window.stride, window.padding
-    batch, *size, _ = x.shape
-    out = [(n + before + after - window.kernel) // s + 1 for n in size]
+    """y (B, h, w, small) of x (B, H, W, large)."""
+    return (_by_patches if _widens(window, weight) else _by_blocks)(window, x, weight)
+
+
+def _by_blocks(window: spec.Conv, x: Tensor, weight: Tensor) -> Tensor:
+    weight, s, before = _widened(window, weight), window.stride, window.padding[0]
+    (batch, *size, _), out = x.shape, _seen_from(window, x)
     # What lies beyond the last block that is looked at is cut off, a padding below 0.
     seen = [(n - 1) * s + len(weight) for n in out]
     pads = [(before, n - before - m, 0) for n, m in zip(seen, size, strict=True)]
@@ -64,31 +67,54 @@ def correlate(window: spec.Conv, x: Tensor, weight: Tensor) -> Tensor:
     return lax.conv_general_dilated(x, laid, (1, 1), "VALID", dimension_numbers=IMAGES)
 
 
+def _by_patches(window: spec.Conv, x: Tensor, weight: Tensor) -> Tensor:
+    k, s, (before, _) = window.kernel, window.stride, window.padding
+    (batch, *_, large), out = x.shape, _seen_from(window, x)
+    grid = [n + -(-k // s) - 1 for n in out]
+    pads = [(before, n * s - before - m, 0) for n, m in zip(grid, x.shape[1:3], strict=True)]
+    x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *pads, (0, 0, 0)))
+    x = x.reshape(batch, grid[0], s, grid[1], s, large)
+
+    def take(n: Any, patches: Tensor) -> Tensor:
+        i, j = n // k, n % k
+        at = 0, i // s, i % s, j // s, j % s, 0
+        patch = lax.dynamic_slice(x, at, (batch, out[0], 1, out[1], 1, large))
+        patch = patch.reshape(batch, *out, 1, 1, large)
+        return lax.dynamic_update_slice(patches, patch, (0, 0, 0, i, j, 0))
+
+    patches = jnp.empty((batch, *out, k, k, large), x.dtype)
+    patches = lax.fori_loop(0, k * k, take, patches).reshape(-1, k * k * large)
+    return (patches @ weight.reshape(-1, weight.shape[-1])).reshape(batch, *out, -1)
+
+
 def spread(window: spec.Conv, size: tuple[int, ...], y: Tensor, weight: Tensor) -> Tensor:
     """x (B, *size, large) of y (B, h, w, small): the gradient of `correlate` to its input.
 
     One product makes a patch of x of every number of y; patches are laid over one another."""
     k, _, large, small = weight.shape
     batch, *here, _ = y.shape
-    s, more, before = window.stride, -k % window.stride, window.padding[0]
-    ends, cells = [before + n for n in size], (k + more) // s
+    s, before = window.stride, window.padding[0]
+    ends, cells = [before + n for n in size], -(-k // s)
     unseen = any(end > (n + cells - 1) * s for n, end in zip(here, ends, strict=True))
     if unseen or math.prod(here) > MOST_PIXELS and large >= FEW_CHANNELS:
         like = jax.ShapeDtypeStruct((batch, *size, large), y.dtype)
-        return jax.linear_transpose(lambda x: correlate(window, x, weight), like)(y)[0]
+        return jax.linear_transpose(lambda x: _by_blocks(window, x, weight), like)(y)[0]
     patches = y.reshape(-1, small) @ weight.reshape(-1, small).T
     patches = patches.reshape(batch, *here, k, k, large)
     if here == [1, 1]:
         return patches[:, 0, 0, before : ends[0], before : ends[1]]
-    patches = jnp.pad(patches, ((0, 0),) * 3 + ((0, more),) * 2 + ((0, 0),))
-    patches = patches.reshape(batch, *here, cells, s, cells, s, large)
-    x: Any = 0
-    for i in range(cells):
-        for j in range(cells):
-            pads = (0, 0), (i, cells - 1 - i), (j, cells - 1 - j), (0, 0), (0, 0), (0, 0)
-            x = x + jnp.pad(patches[:, :, :, i, :, j], pads)
-    x = x.reshape(*x.shape[:3], -1)
-    return from_blocks(x, s)[:, before : ends[0], before : ends[1]]
+
+    def lay(n: Any, x: Tensor) -> Tensor:
+        i, j = n // k, n % k
+        patch = lax.dynamic_slice(patches, (0, 0, 0, i, j, 0), (batch, *here, 1, 1, large))
+        patch = patch.reshape(batch, here[0], 1, here[1], 1, large)
+        at = 0, i // s, i % s, j // s, j % s, 0
+        return lax.dynamic_update_slice(x, lax.dynamic_slice(x, at, patch.shape) + patch, at)
+
+    rows, columns = (n + cells - 1 for n in here)
+    x = jnp.zeros((batch, rows, s, columns, s, large), y.dtype)
+    x = lax.fori_loop(0, k * k, lay, x).reshape(batch, rows * s, columns * s, large)
+    return x[:, before : ends[0], before : ends[1]]
 
 
 def correlate_kernel(window: spec.Conv, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
@@ -147,6 +173,17 @@ def from_blocks(x: Tensor, size: int) -> Tensor:
     batch, rows, columns, _ = x.shape
     x = x.reshape(batch, rows, columns, size, size, -1)
     return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows * size, columns * size, -1)
+
+
+def _seen_from(window: spec.Conv, x: Tensor) -> list[int]:
+    """The rows and columns of the small image of x."""
+    more = sum(window.padding) - window.kernel
+    return [(n + more) // window.stride + 1 for n in x.shape[1:3]]
+
+
+def _widens(window: spec.Conv, weight: Tensor) -> bool:
+    """Whether blocks would multiply by zeros, so much that patches are quicker."""
+    return bool(window.kernel % window.stride) and weight.shape[2] >= FEW_CHANNELS
 
 
 def _widened(window: spec.Conv, weight: Tensor) -> Tensor:
