@@ -16,27 +16,7 @@ from ganref.spec.errors import UserError, says_memory
 from ganref.spec.precision import check_dtype, storage
 from ganref.spec.processor import has_bfloat16
 from ganref.spec.steps import from_bytes
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep what libraries write to the terminal below Python out of it; exceptions pass."""
-    try:
-        saved = os.dup(2)
-    except OSError:  # there is no standard error to protect
-        yield
-        return
-    if sys.stderr is not None:
-        sys.stderr.flush()
-    sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(sink)
-
+from ganref.spec.streams import quiet
 
 # All are read once, at import. The log level leaves six lines of TensorFlow's start all the same.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

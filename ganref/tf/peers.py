@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from ganref.spec.errors import UserError
+from ganref.spec.streams import quiet
 
-from .framework import Gradients, Tensor, quiet
+from .framework import Gradients, Tensor
 
 GROUP = 1  # the key of all workers among the engine's groups
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -22,3 +25,11 @@ def test_a_product_is_made_in_every_precision(backend: str) -> None:
 
 def test_nobody_counts_the_memory_of_a_processor(backend: str) -> None:
     assert ganref.load_backend(backend).peak_memory("cpu") is None
+
+
+def test_importing_a_backend_writes_nothing_and_leaves_no_engine_behind(backend: str) -> None:
+    """MXNet tells which engine it starts; workers, which inherit the environment, need another."""
+    code = f"import os, ganref; ganref.load_backend({backend!r}); print(*os.environ)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not done.stderr
+    assert "MXNET_ENGINE_TYPE" not in done.stdout.split()

@@ -21,8 +21,6 @@ BESIDE = {
     # Derivatives by hand are NumPy's.
     ("numpy", "layers"): {"forward", "backward", "gradients", "codes"},
     ("numpy", "losses"): {"grad_D", "grad_G", "grad_codes", "pull"},
-    # TensorFlow writes to the terminal from below Python.
-    ("tf", "framework"): {"quiet"},
     # MXNet's batch normalisation would change the statistics in the backward pass, and penalties
     # need tangents in a direction that NumPy has too; its symbols have no second derivative. No
     # operator of its new arrays stops a gradient: a block is given v, its direction, from outside.

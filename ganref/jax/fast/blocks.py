@@ -1,11 +1,16 @@
 """Convolutions as processors like them: of stride 1, on images whose channels hold the pixels of a
-block.
+block; or as matrix products of patches.
 
 A convolution of stride s sees an image of s × s blocks, each of them one pixel of s² times the
 channels ("space to depth"): there its stride is 1 and its kernel s times as narrow. Its transpose
-is the same in reverse. The sums are those of `layers` in another order; a kernel whose size is no
-multiple of s gets a border of zeros. XLA's code for processors is several times slower where it
-strides, or meets the zeros between a transposed convolution's pixels (measured).
+is the same in reverse. The sums are those of `layers` in another order. A kernel whose size is no
+multiple of s would get a border of zeros, so many channels go by patches instead. XLA's code for
+processors is several times slower where it strides, or meets the zeros between a transposed
+convolution's pixels (measured).
+
+Patches are taken and laid one place of the kernel at a time, in a loop. Without it XLA would fuse
+their sum into each of its readers and compute it there again: a generator's pass took three times
+as long as its layers alone.
 """
 
 from __future__ import annotations

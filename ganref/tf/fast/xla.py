@@ -12,8 +12,9 @@ import tensorflow as tf
 
 from ganref.spec.errors import says_assembler
 from ganref.spec.schema import Recipe
+from ganref.spec.streams import quiet
 
-from ..framework import Masks, Tensor, quiet
+from ..framework import Masks, Tensor
 from ..steps import PlainSteps
 
 # (X, Z, Z_G, masks) of one step -> the five numbers of a Trace.
