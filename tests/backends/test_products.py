@@ -17,12 +17,12 @@ SAME = (1, 2)
 LAYERS: list[tuple[Any, tuple[int, int, int]]] = [
     (spec.Conv(3, 4, 5, 2, SAME), (3, 8, 8)),
     (spec.Conv(1, 4, 5, 2, SAME), (1, 32, 32)),
-    (spec.Conv(3, 4, 4, 2, (1, 1), bias=False), (3, 16, 16)),
+    (spec.Conv(3, 4, 4, 2, (1, 1), bias=False), (3, 4, 8)),
     (spec.Conv(3, 4, 4, 2, (1, 1)), (3, 8, 8)),
     (spec.Conv(3, 1, 4), (3, 4, 4)),
     (spec.ConvTranspose(4, 3, 5, 2, SAME), (4, 4, 4)),
     (spec.ConvTranspose(4, 1, 5, 2, SAME), (4, 16, 16)),
-    (spec.ConvTranspose(4, 3, 4, 2, (1, 1), bias=False), (4, 8, 8)),
+    (spec.ConvTranspose(4, 3, 4, 2, (1, 1), bias=False), (4, 2, 4)),
     (spec.ConvTranspose(4, 3, 4), (4, 1, 1)),
 ]
 

@@ -28,9 +28,9 @@ from ..layers import Conv, ConvTranspose, Dense, Network
 from . import multiply as dense
 from .multiply import applied, multiply, wanted
 
-# Where padding is even, oneDNN is slower only on small images of at most so many pixels: in the
-# gradient to the kernel, and in the sum back to the large image.
-KERNEL_PIXELS, SPREAD_PIXELS = 64, 16
+# Where padding is even, oneDNN is slower only on small images of at most so many pixels, in the
+# gradient to the kernel and in the sum back to the large image.
+MOST_PIXELS = 16
 # The rows are made a part of the batch at a time: more would leave the caches.
 MOST_BYTES = 2**24
 # Of a dense step; in a smaller one a call of a function in Python takes more than it saves.
@@ -90,7 +90,7 @@ class Shapes:
         self.window: Any = [layer.stride] * 2, pad, ones, False, [0, 0], 1
         self.large, self.small = ((*size, channels) for channels, *size in (large, small))
         even, pixels = layer.padding[0] == layer.padding[1], math.prod(self.small[:2])
-        sums = {"correlate": 0, "spread": SPREAD_PIXELS, "correlate_kernel": KERNEL_PIXELS}
+        sums = {"correlate": 0, "spread": MOST_PIXELS, "correlate_kernel": MOST_PIXELS}
         self.by_product = {name for name, most in sums.items() if not even or pixels <= most}
 
     def parts(self, batch: int, item: int) -> Iterator[slice]:
