@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import math
 from functools import partial
 from typing import Any
 
@@ -28,11 +27,11 @@ from jax import lax
 from ganref.spec import layers as spec
 
 from ..framework import Tensor
-from ..layers import IMAGES, Conv, ConvTranspose, Network
+from ..layers import IMAGES, BatchNorm, Conv, ConvTranspose, Network
+from .norm import ProductBatchNorm
 
-# The way back to a larger image of many pixels and channels is left to XLA: laying patches costs
-# more there.
-MOST_PIXELS, FEW_CHANNELS = 64, 8
+# With fewer channels a patch has no runs of numbers that are worth a copy of their own.
+FEW_CHANNELS = 8
 
 
 class BlockConv(Conv):
@@ -95,13 +94,14 @@ def _by_patches(window: spec.Conv, x: Tensor, weight: Tensor) -> Tensor:
 def spread(window: spec.Conv, size: tuple[int, ...], y: Tensor, weight: Tensor) -> Tensor:
     """x (B, *size, large) of y (B, h, w, small): the gradient of `correlate` to its input.
 
-    One product makes a patch of x of every number of y; patches are laid over one another."""
+    One product makes a patch of x of every number of y; patches are laid over one another. Where
+    blocks have no zeros to multiply by, XLA's way back through them is quicker."""
     k, _, large, small = weight.shape
     batch, *here, _ = y.shape
     s, before = window.stride, window.padding[0]
     ends, cells = [before + n for n in size], -(-k // s)
     unseen = any(end > (n + cells - 1) * s for n, end in zip(here, ends, strict=True))
-    if unseen or math.prod(here) > MOST_PIXELS and large >= FEW_CHANNELS:
+    if unseen or here != [1, 1] and large >= FEW_CHANNELS and not _widens(window, weight):
         like = jax.ShapeDtypeStruct((batch, *size, large), y.dtype)
         return jax.linear_transpose(lambda x: _by_blocks(window, x, weight), like)(y)[0]
     patches = y.reshape(-1, small) @ weight.reshape(-1, small).T
@@ -160,6 +160,7 @@ _transposed.defvjp(
 def rewritten(net: Network) -> Network:
     """The same network on the same cells, with its convolutions in blocks."""
     kinds: dict[Any, Any] = {Conv: BlockConv, ConvTranspose: BlockConvTranspose}
+    kinds[BatchNorm] = ProductBatchNorm
     layers = (kinds.get(type(own), type(own))(own.spec, own.dtype) for own in net.chain.layers)
     new = copy.copy(net)
     new.chain = dataclasses.replace(net.chain, layers=tuple(layers))
