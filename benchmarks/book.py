@@ -21,7 +21,7 @@ from ganref import cli
 from ganref.output.files import write_atomically
 from ganref.spec import UserError
 
-from . import command, profile, report
+from . import command, profile, report, whole
 
 Result = dict[str, Any]
 PAGE = Path("docs/speed.md")
@@ -66,12 +66,21 @@ def by_memory(result: Result) -> str:
 
 
 def of_commands(result: Result) -> str:
-    """Whole commands as Markdown."""
-    lines = ["| backend | what | from start to end |", "|---|---|---|"]
-    for row in result["rows"]:
-        took = report.seconds(row["seconds"]["median"]) if "seconds" in row else row["said"]
-        lines.append(f"| {row['backend']} | {row['what']} | {took} |")
+    """Whole commands as Markdown: a row for each backend, and × what has no more than the same
+    imports and steps."""
+    lines = ["| backend | command | bare | page | command over bare |", "|---" * 5 + "|"]
+    for name in dict.fromkeys(row["backend"] for row in result["rows"]):
+        own = {row["what"]: row for row in result["rows"] if row["backend"] == name}
+        cells = [_took(own.get(what)) for what in whole.WHATS]
+        bare = whole.ratio(own, "bare")
+        lines.append(f"| {name} | {' | '.join(cells)} | {f'×{1 / bare:.2f}' if bare else '-'} |")
     return "\n".join(lines)
+
+
+def _took(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return "-"
+    return report.seconds(row["seconds"]["median"]) if "seconds" in row else row["said"]
 
 
 def of_kernels(result: Result) -> str:
@@ -122,8 +131,8 @@ def _speed(name: str, title: str, words: str, text: str, markdown: Any = by_back
 CHAPTERS = (
     _speed("toy", "The toy", "", "A step has few thousand FLOPs: all of its time is overhead."),
     Chapter("whole", "Whole commands", "benchmarks.whole", "", "whole.json", of_commands,
-            "`ganref.train` with imports, pictures and a checkpoint, nothing compiled before; and"
-            " the page of the same framework alone."),
+            "`ganref.train` with imports, pictures and a checkpoint, nothing compiled before; the"
+            " same imports, draws and steps alone (bare); and those of the framework's page."),
     Chapter("again", "Whole commands again", "benchmarks.whole", "--warm", "whole.json",
             of_commands, "The same where an earlier run has left what was compiled."),
     _speed("mlp", "A dense network", "--recipes mlp --batch-sizes 32,128,512 --modes fast",

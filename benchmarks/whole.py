@@ -1,8 +1,8 @@
 """python -m benchmarks.whole: whole commands against the clock, imports and compilation included.
 
 For each backend the time of `python -m ganref.train --backend B` in a new process, from its start
-to its end, and that of a program that trains that framework's page for the same steps and does
-nothing else.
+to its end; of a program that imports the same, draws the same and makes the same steps, without a
+run directory, a log or a picture ("bare"); and of one that trains that framework's page instead.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ganref import cli, data
-from ganref.backend import BACKENDS
+from ganref.backend import load_backend
 from ganref.draws import batches
 from ganref.draws.weights import initial_weights
 from ganref.spec import recipe
@@ -26,6 +26,7 @@ from .pages import training
 from .workers import finish
 
 SETTLE = 1.0
+WHATS = ("command", "bare", "page")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -38,18 +39,26 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--repeats", type=number, default=3, help="of each command (default 3)")
     p.add_argument("--warm", action="store_true", help="keep compilers' caches between repetitions"
                    " (default: nothing was compiled before)")  # fmt: skip
-    p.add_argument("--page-alone", choices=tuple(BACKENDS), help=argparse.SUPPRESS)
+    p.add_argument("--alone", nargs=2, metavar=("WHAT", "BACKEND"), help=argparse.SUPPRESS)
     return p
 
 
-def train_page(args: argparse.Namespace) -> int:
-    """The program that is measured against: imports, data, weights, draws, steps."""
-    cli.prepare_threads(args.threads)
+def train_alone(args: argparse.Namespace) -> int:
+    """The programs that are measured against: imports, data, weights, draws, steps."""
+    threads = cli.prepare_threads(args.threads)
     chosen = recipe(args.recipe)
     dataset = data.load(chosen.data, chosen)
     source = batches.Source(chosen, dataset, 0, "float32")
-    gan = training.create(args.page_alone, chosen, initial_weights(chosen))
     steps = args.steps or chosen.epochs_on(chosen.data) * source.steps_per_epoch
+    what, backend = args.alone
+    weights, how = initial_weights(chosen), ("cpu", "float32", args.compile or "auto", steps)
+    gan: Any = (
+        training.create(backend, chosen, weights)
+        if what == "page"
+        else load_backend(backend).create(chosen, weights, *how)
+    )
+    if what == "bare":
+        load_backend(backend).set_threads(threads)
     losses: Any = None
     for part in batches.plan(source, 0, steps, None):
         batch = source.draw(part)
@@ -59,7 +68,7 @@ def train_page(args: argparse.Namespace) -> int:
 
 
 def commands(args: argparse.Namespace, threads: int) -> dict[tuple[str, str], list[str]]:
-    """The commands by (backend, what): "command" is ours, "page" the yardstick."""
+    """The commands by (backend, what): "command" is ours, the others the yardsticks."""
     names = command.chosen_backends(args.backends)
     more = ["--recipe", args.recipe, "--threads", str(threads)]
     more += ["--steps", str(args.steps)] if args.steps else []
@@ -68,9 +77,10 @@ def commands(args: argparse.Namespace, threads: int) -> dict[tuple[str, str], li
     for name in names:
         ours = [sys.executable, "-m", "ganref.train", "--backend", name]
         out[name, "command"] = [*ours, *more, *how, "--device", "cpu"]
+        alone = [sys.executable, "-m", "benchmarks.whole", "--alone"]
+        out[name, "bare"] = [*alone, "bare", name, *more, *how]
         if training.exists(recipe(args.recipe), name):
-            page_alone = [sys.executable, "-m", "benchmarks.whole", "--page-alone", name]
-            out[name, "page"] = [*page_alone, *more]
+            out[name, "page"] = [*alone, "page", name, *more]
     return out
 
 
@@ -83,13 +93,22 @@ def run(words: list[str], threads: int, cache: Path) -> tuple[float, str]:
     return done.seconds, done.lines[-1] if done.lines else ""
 
 
+def ratio(rows: dict[str, dict[str, Any]], what: str) -> float | None:
+    """How many times as long as the command another program took: the median over the rounds."""
+    if not all("seconds" in rows.get(name, {}) for name in (what, "command")):
+        return None
+    pairs = zip(rows[what]["all"], rows["command"]["all"], strict=True)
+    return report.spread([other / own for other, own in pairs])["median"]
+
+
 def table(rows: list[dict[str, Any]]) -> str:
     """All commands for a terminal."""
-    lines = [f"{'backend':<10}{'command':>10}  {'min..max':<18}{'page':>10}  {'min..max':<18}×page"]
+    heads = "".join(f"{what:>10}  {'min..max':<18}" for what in WHATS)
+    lines = [f"{'backend':<10}{heads}×bare  ×page"]
     for name in dict.fromkeys(row["backend"] for row in rows):
         own = {row["what"]: row for row in rows if row["backend"] == name}
         cells = [f"{name:<10}"]
-        for what in ("command", "page"):
+        for what in WHATS:
             row = own.get(what)
             if row is None or "seconds" not in row:
                 cells.append(f"{'failed' if row else '-':>10}  {'':<18}")
@@ -97,9 +116,9 @@ def table(rows: list[dict[str, Any]]) -> str:
             took = row["seconds"]
             spread = report.seconds(took["min"], took["max"])
             cells.append(f"{report.seconds(took['median']):>10}  {spread:<18}")
-        if all("seconds" in own.get(what, {}) for what in ("command", "page")):
-            pairs = zip(own["page"]["all"], own["command"]["all"], strict=True)
-            cells.append(f"{report.spread([slow / fast for slow, fast in pairs])['median']:.2f}")
+        bare, page = ratio(own, "bare"), ratio(own, "page")
+        cells.append(f"{1 / bare:<7.2f}" if bare else f"{'-':<7}")
+        cells.append(f"{page:.2f}" if page else "-")
         lines.append("".join(cells).rstrip())
     lines += [f"{row['backend']}, {row['what']}: {row['said']}" for row in rows
               if "seconds" not in row]  # fmt: skip
@@ -109,8 +128,8 @@ def table(rows: list[dict[str, Any]]) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, write; exit code 1 if a command failed."""
     args = parser().parse_args(argv)
-    if args.page_alone:
-        return train_page(args)
+    if args.alone:
+        return train_alone(args)
     threads = command.chosen_threads(args.threads)
     recipe(args.recipe)
     todo = commands(args, threads)

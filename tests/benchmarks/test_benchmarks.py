@@ -93,7 +93,7 @@ def test_a_kernel_has_even_padding_and_as_large_an_output() -> None:
 def test_whole_from_end_to_end(tmp_path: Path) -> None:
     assert whole.main([*QUICK, "--steps", "125", "--repeats", "1", "--out", str(tmp_path)]) == 0
     rows = json.loads((tmp_path / "whole.json").read_text())["rows"]
-    assert [row["what"] for row in rows] == ["command", "page"]
+    assert [row["what"] for row in rows] == ["command", "bare", "page"]
     assert all(row["seconds"]["median"] > 0 and "125 steps" in row["said"] for row in rows)
 
 

@@ -32,7 +32,9 @@ def over_batch(x: Tensor) -> Tensor:
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _normalised(eps: float, x: Tensor, gamma: Tensor, beta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _normalised(
+    eps: float, x: Tensor, gamma: Tensor, beta: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """(y, the batch's mean, its biased variance); only y has a derivative."""
     return _forward(eps, x, gamma, beta)[0]
 
