@@ -130,10 +130,10 @@ def _speed(name: str, title: str, words: str, text: str, markdown: Any = by_back
 
 CHAPTERS = (
     _speed("toy", "The toy", "", "A step has few thousand FLOPs: all of its time is overhead."),
-    Chapter("whole", "Whole commands", "benchmarks.whole", "", "whole.json", of_commands,
+    Chapter("whole", "Whole commands", "benchmarks.whole", "--repeats 2", "whole.json", of_commands,
             "`ganref.train` with imports, pictures and a checkpoint, nothing compiled before; the"
             " same imports, draws and steps alone (bare); and those of the framework's page."),
-    Chapter("again", "Whole commands again", "benchmarks.whole", "--warm", "whole.json",
+    Chapter("again", "Whole commands again", "benchmarks.whole", "--warm --repeats 2", "whole.json",
             of_commands, "The same where an earlier run has left what was compiled."),
     _speed("mlp", "A dense network", "--recipes mlp --batch-sizes 32,128,512 --modes fast",
            "Products of matrices, dropout and Adam."),
