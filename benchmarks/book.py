@@ -55,14 +55,23 @@ def _cell(row: dict[str, Any], fastest: float) -> str:
 
 
 def by_memory(result: Result) -> str:
-    """The same, and the peak of resident memory of each process."""
-    lines = [by_backend(result), "", "| backend | mode | recipe | batch | peak memory |"]
-    lines.append("|---" * 5 + "|")
-    for row in result["rows"]:
-        if row.get("peak_memory"):
-            name = f"{row['backend']} | {row['mode']} | {row['recipe']} | {row['batch_size']}"
-            lines.append(f"| {name} | {row['peak_memory'] / 2**20:,.0f} MiB |")
+    """The same, and each process's resident memory: what it had imported, what training came to
+    beyond that, and × the least of a row's."""
+    lines = [by_backend(result), "", "| batch | backend | mode | imported | beyond | |"]
+    lines.append("|---" * 6 + "|")
+    rows = [row for row in result["rows"] if row.get("peak_memory")]
+    for row in rows:
+        alike = [r for r in rows if r["batch_size"] == row["batch_size"]]
+        least = min(map(_beyond, alike))
+        name = f"{row['batch_size']} | {row['backend']} | {row['mode']}"
+        imported = f"{row['import_memory'] / 2**20:,.0f} MiB"
+        own = f"{_beyond(row) / 2**20:,.0f} MiB | ×{_beyond(row) / least:.2f}"
+        lines.append(f"| {name} | {imported} | {own} |")
     return "\n".join(lines)
+
+
+def _beyond(row: dict[str, Any]) -> int:
+    return row["peak_memory"] - row["import_memory"]
 
 
 def of_commands(result: Result) -> str:
@@ -219,6 +228,8 @@ def write(chapters: list[Chapter], args: argparse.Namespace) -> None:
             image = args.page.parent / "images" / f"speed-{chapter.name}.png"
             write_atomically(image, chart.read_bytes())
             parts.append(f"![{chapter.title}: examples per second](images/{image.name})")
+    parts.append(Path(__file__).with_name("tried.md").read_text().strip())
+    parts.append("GPUs: [gpu.md](gpu.md).")
     write_atomically(args.page, ("\n\n".join(parts) + "\n").encode())
 
 

@@ -36,6 +36,7 @@ class Variant:
         self.backend, self.mode = backend, mode
         self.module = load_backend(backend)
         self.module.set_threads(threads)
+        self.imported = _memory("VmRSS")
 
     def hello(self) -> dict[str, Any]:
         """Who is here, and what precisions each of its devices has."""
@@ -86,9 +87,11 @@ class Variant:
         return {"steps": steps, "seconds": total, "cpu_s": cpu, "finite": finite}
 
     def memory(self) -> dict[str, Any]:
-        """The process's peak of resident memory, and the device's, in bytes."""
+        """The process's resident memory when all was imported and at its peak, and the device's, in
+        bytes."""
         return {
-            "peak_memory": _peak_memory(),
+            "import_memory": self.imported,
+            "peak_memory": _memory("VmHWM"),
             "device_memory": self.module.peak_memory(self.job.device),
         }
 
@@ -170,12 +173,12 @@ class Variant:
         return {"loss_D": losses[0].tolist(), "loss_G": losses[1].tolist()}
 
 
-def _peak_memory() -> int:
+def _memory(kind: str) -> int:
     # Not getrusage's ru_maxrss: Linux lets a new program inherit that of the one that started it.
     for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(f"{kind}:"):
             return int(line.split()[1]) * 1024
-    raise OSError("the kernel does not say VmHWM")
+    raise OSError(f"the kernel does not say {kind}")
 
 
 if __name__ == "__main__":
