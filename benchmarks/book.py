@@ -128,7 +128,6 @@ class Chapter:
     markdown: Callable[[Result], str]
     text: str
     chart: str = ""
-    chooses: bool = True
 
 
 def _speed(name: str, title: str, words: str, text: str, markdown: Any = by_backend) -> Chapter:
@@ -164,9 +163,9 @@ CHAPTERS = (
     Chapter("profile32", "Where a small step's time goes", "benchmarks.profile",
             "--recipe dcgan32 --batch-size 64", "profile.json", of_profiles,
             "By oneDNN's own account; `reorder` is a change of layout, the rest is Adam, what a"
-            " framework fuses itself, and Python.", chooses=False),
+            " framework fuses itself, and Python."),
     Chapter("profile", "Where DCGAN's time goes", "benchmarks.profile", "--batch-size 64",
-            "profile.json", of_profiles, "The same, of `dcgan`.", chooses=False),
+            "profile.json", of_profiles, "The same, of `dcgan`."),
     _speed("batches", "Growth with the batch",
            "--recipes dcgan32 --batch-sizes 8,32,256 --modes fast --repeats 3",
            "How a step's share of the product's rate changes with the batch."),
@@ -194,8 +193,7 @@ def measure(chapter: Chapter, args: argparse.Namespace) -> None:
     shutil.rmtree(part, ignore_errors=True)
     words = [sys.executable, "-m", chapter.module, *chapter.words.split(), "--out", str(part)]
     words += ["--threads", str(args.threads)] if args.threads else []
-    # Profiles have the backends that they can have.
-    words += ["--backends", args.backends] if args.backends and chapter.chooses else []
+    words += ["--backends", args.backends] if args.backends else []
     subprocess.run(words, check=False)  # 1 says that a row is missing, and the row says why
     if not (part / chapter.file).is_file():
         raise UserError(f"{chapter.name}: {' '.join(words[1:])} left no {chapter.file}")

@@ -2,7 +2,8 @@
 
 PyTorch, TensorFlow and MXNet leave convolutions, products and more to oneDNN, which lists its
 calls with their seconds where ONEDNN_VERBOSE asks for it. What is not in that list (Adam, what a
-framework fuses itself, copies, Python) is the rest of the step. JAX on processors has no oneDNN.
+framework fuses itself, copies, Python) is the rest of the step; JAX and NumPy, which are profiled
+where `--backends` names them, have no oneDNN, and all of theirs is that rest.
 """
 
 from __future__ import annotations
