@@ -20,6 +20,7 @@ import numpy
 
 from ganref.spec.errors import UserError, says_memory
 from ganref.spec.precision import check_dtype
+from ganref.spec.processor import instructions
 from ganref.spec.steps import from_bytes
 from ganref.spec.streams import quiet
 
@@ -34,26 +35,32 @@ def _import() -> Any:
     os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))
     # An alias that NumPy 1.24 took away; MXNet reads it again whenever it indexes by a mask.
     vars(numpy).setdefault("bool", bool)
-    with warnings.catch_warnings(), _engine():
+    with warnings.catch_warnings(), _variables():
         warnings.simplefilter("ignore")  # about its own old Python
         return importlib.import_module("mxnet")
 
 
 @contextlib.contextmanager
-def _engine() -> Iterator[None]:
-    """Have the library, which chooses when it is loaded, run operators in the thread that calls: a
-    processor ends one before the next begins, and a thread for them only competes with OpenMP's (10
-    to 35% of a step on two cores). GPUs, and workers that meet, need the engine that has one."""
-    name = "MXNET_ENGINE_TYPE"
-    if name in os.environ or "DMLC_ROLE" in os.environ or not _is_for_processors():
-        yield
-        return
-    os.environ[name] = "NaiveEngine"
-    with quiet():  # it tells of it
-        try:
+def _variables() -> Iterator[None]:
+    """What the library reads when it is loaded; who has set a variable keeps it."""
+    own = {}
+    if _is_for_processors() and "DMLC_ROLE" not in os.environ:
+        # Operators run in the thread that calls: a processor ends one before the next begins, and a
+        # thread for them only competes with OpenMP's (10 to 35% of a step on two cores). GPUs, and
+        # workers that meet, need the engine that has one.
+        own["MXNET_ENGINE_TYPE"] = "NaiveEngine"
+    if instructions() >= {"avx2", "fma"}:
+        # Its OpenBLAS, of 2020, gives processors that came later kernels without AVX2, at half the
+        # rate. NumPy's, which would read this too, is there already.
+        own["OPENBLAS_CORETYPE"] = "Haswell"
+    own = {name: value for name, value in own.items() if name not in os.environ}
+    os.environ.update(own)
+    try:
+        with quiet():  # it tells which engine it starts
             yield
-        finally:
-            del os.environ[name]  # not for the workers that this process may start
+    finally:
+        for name in own:  # not for the processes that this one may start
+            del os.environ[name]
 
 
 def _is_for_processors() -> bool:
