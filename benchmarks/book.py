@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -131,9 +132,8 @@ class Chapter:
 
 
 def _speed(name: str, title: str, words: str, text: str, markdown: Any = by_backend) -> Chapter:
-    return Chapter(
-        name, title, "benchmarks.speed", words, "speed.json", markdown, text, "speed.png"
-    )
+    chart = "curves.png" if re.search(r"--(batch-sizes|widths) \S*,", words) else "speed.png"
+    return Chapter(name, title, "benchmarks.speed", words, "speed.json", markdown, text, chart)
 
 
 CHAPTERS = (
