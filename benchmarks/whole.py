@@ -51,14 +51,15 @@ def train_alone(args: argparse.Namespace) -> int:
     source = batches.Source(chosen, dataset, 0, "float32")
     steps = args.steps or chosen.epochs_on(chosen.data) * source.steps_per_epoch
     what, backend = args.alone
-    weights, how = initial_weights(chosen), ("cpu", "float32", args.compile or "auto", steps)
-    gan: Any = (
-        training.create(backend, chosen, weights)
-        if what == "page"
-        else load_backend(backend).create(chosen, weights, *how)
-    )
-    if what == "bare":
-        load_backend(backend).set_threads(threads)
+    weights = initial_weights(chosen)
+    gan: Any
+    if what == "page":
+        gan = training.create(backend, chosen, weights)
+    else:
+        module = load_backend(backend)
+        module.set_threads(threads)
+        how = "cpu", "float32", args.compile or "auto", steps
+        gan = module.create(chosen, weights, *how)
     losses: Any = None
     for part in batches.plan(source, 0, steps, None):
         batch = source.draw(part)

@@ -88,7 +88,7 @@ def test_dense_products_are_the_layers() -> None:
         layers.write(tensor, rng.standard_normal(tensor.shape))
     x = torch.tensor(rng.standard_normal((3, 7)), requires_grad=True)
     found = []
-    for module in (plain, multiply.rewritten(plain)):
+    for module in (plain, multiply.remade(plain, multiply.ProductDense)):
         y = module(x, True)
         dy = torch.tensor(np.random.default_rng(1).standard_normal(y.shape))
         found.append([y, *torch.autograd.grad(y, [x, *plain.parameters()], dy)])

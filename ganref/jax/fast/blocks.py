@@ -57,14 +57,10 @@ def correlate(window: spec.Conv, x: Tensor, weight: Tensor) -> Tensor:
 
 
 def _by_blocks(window: spec.Conv, x: Tensor, weight: Tensor) -> Tensor:
-    weight, s, before = _widened(window, weight), window.stride, window.padding[0]
-    (batch, *size, _), out = x.shape, _seen_from(window, x)
-    # What lies beyond the last block that is looked at is cut off, a padding below 0.
-    seen = [(n - 1) * s + len(weight) for n in out]
-    pads = [(before, n - before - m, 0) for n, m in zip(seen, size, strict=True)]
-    x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *pads, (0, 0, 0)))
+    weight, s = _widened(window, weight), window.stride
+    x, out = _padded(window, x)
     if out == [1, 1]:  # a kernel as large as the image: one matrix product
-        return (x.reshape(batch, -1) @ weight.reshape(-1, weight.shape[-1]))[:, None, None]
+        return (x.reshape(len(x), -1) @ weight.reshape(-1, weight.shape[-1]))[:, None, None]
     laid = _blocked(weight, s)  # (K, K, s, s, in, out)
     laid = laid.reshape(*laid.shape[:2], -1, weight.shape[-1])
     x = to_blocks(x, s)
@@ -72,16 +68,13 @@ def _by_blocks(window: spec.Conv, x: Tensor, weight: Tensor) -> Tensor:
 
 
 def _by_patches(window: spec.Conv, x: Tensor, weight: Tensor) -> Tensor:
-    k, s, (before, _) = window.kernel, window.stride, window.padding
-    (batch, *_, large), out = x.shape, _seen_from(window, x)
-    grid = [n + -(-k // s) - 1 for n in out]
-    pads = [(before, n * s - before - m, 0) for n, m in zip(grid, x.shape[1:3], strict=True)]
-    x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *pads, (0, 0, 0)))
-    x = x.reshape(batch, grid[0], s, grid[1], s, large)
+    k, s = window.kernel, window.stride
+    x, out = _padded(window, x)
+    batch, rows, columns, large = x.shape
+    x = x.reshape(batch, rows // s, s, columns // s, s, large)
 
     def take(n: Any, patches: Tensor) -> Tensor:
-        i, j = n // k, n % k
-        at = 0, i // s, i % s, j // s, j % s, 0
+        (i, j), at = _place(window, n)
         patch = lax.dynamic_slice(x, at, (batch, out[0], 1, out[1], 1, large))
         patch = patch.reshape(batch, *out, 1, 1, large)
         return lax.dynamic_update_slice(patches, patch, (0, 0, 0, i, j, 0))
@@ -99,7 +92,7 @@ def spread(window: spec.Conv, size: tuple[int, ...], y: Tensor, weight: Tensor) 
     k, _, large, small = weight.shape
     batch, *here, _ = y.shape
     s, before = window.stride, window.padding[0]
-    ends, cells = [before + n for n in size], -(-k // s)
+    ends, cells = [before + n for n in size], _cells(window)
     unseen = any(end > (n + cells - 1) * s for n, end in zip(here, ends, strict=True))
     if unseen or here != [1, 1] and large >= FEW_CHANNELS and not _widens(window, weight):
         like = jax.ShapeDtypeStruct((batch, *size, large), y.dtype)
@@ -110,10 +103,9 @@ def spread(window: spec.Conv, size: tuple[int, ...], y: Tensor, weight: Tensor) 
         return patches[:, 0, 0, before : ends[0], before : ends[1]]
 
     def lay(n: Any, x: Tensor) -> Tensor:
-        i, j = n // k, n % k
+        (i, j), at = _place(window, n)
         patch = lax.dynamic_slice(patches, (0, 0, 0, i, j, 0), (batch, *here, 1, 1, large))
         patch = patch.reshape(batch, here[0], 1, here[1], 1, large)
-        at = 0, i // s, i % s, j // s, j % s, 0
         return lax.dynamic_update_slice(x, lax.dynamic_slice(x, at, patch.shape) + patch, at)
 
     rows, columns = (n + cells - 1 for n in here)
@@ -158,9 +150,12 @@ _transposed.defvjp(
 
 
 def rewritten(net: Network) -> Network:
-    """The same network on the same cells, with its convolutions in blocks."""
-    kinds: dict[Any, Any] = {Conv: BlockConv, ConvTranspose: BlockConvTranspose}
-    kinds[BatchNorm] = ProductBatchNorm
+    """The same network on the same cells, with layers that processors like."""
+    kinds: dict[Any, Any] = {
+        Conv: BlockConv,
+        ConvTranspose: BlockConvTranspose,
+        BatchNorm: ProductBatchNorm,
+    }
     layers = (kinds.get(type(own), type(own))(own.spec, own.dtype) for own in net.chain.layers)
     new = copy.copy(net)
     new.chain = dataclasses.replace(net.chain, layers=tuple(layers))
@@ -174,17 +169,26 @@ def to_blocks(x: Tensor, size: int) -> Tensor:
     return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows // size, columns // size, -1)
 
 
-def from_blocks(x: Tensor, size: int) -> Tensor:
-    """(B, h, w, size² c) as (B, size h, size w, c)."""
-    batch, rows, columns, _ = x.shape
-    x = x.reshape(batch, rows, columns, size, size, -1)
-    return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows * size, columns * size, -1)
+def _padded(window: spec.Conv, x: Tensor) -> tuple[Tensor, list[int]]:
+    """(x up to the last block that is looked at, the rows and columns of its small image)."""
+    s, (before, after), size = window.stride, window.padding, x.shape[1:3]
+    out = [(n + before + after - window.kernel) // s + 1 for n in size]
+    seen = [(n + _cells(window) - 1) * s for n in out]
+    # What lies beyond is cut off, a padding below 0.
+    pads = [(before, n - before - m, 0) for n, m in zip(seen, size, strict=True)]
+    return lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *pads, (0, 0, 0))), out
 
 
-def _seen_from(window: spec.Conv, x: Tensor) -> list[int]:
-    """The rows and columns of the small image of x."""
-    more = sum(window.padding) - window.kernel
-    return [(n + more) // window.stride + 1 for n in x.shape[1:3]]
+def _place(window: spec.Conv, n: Any) -> tuple[tuple[Any, Any], tuple[Any, ...]]:
+    """(row and column of the kernel's n-th number, where a patch that it sees begins in an image
+    (B, h, s, w, s, large))."""
+    (i, j), s = (n // window.kernel, n % window.kernel), window.stride
+    return (i, j), (0, i // s, i % s, j // s, j % s, 0)
+
+
+def _cells(window: spec.Conv) -> int:
+    """The blocks in a row of the kernel."""
+    return -(-window.kernel // window.stride)
 
 
 def _widens(window: spec.Conv, weight: Tensor) -> bool:

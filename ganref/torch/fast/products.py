@@ -25,8 +25,7 @@ from ganref.spec import layers as spec
 from ganref.spec.schema import Recipe
 
 from ..layers import Conv, ConvTranspose, Dense, Network
-from . import multiply as dense
-from .multiply import applied, multiply, wanted
+from .multiply import ProductDense, applied, multiply, remade, wanted
 
 # Where padding is even, oneDNN is slower only on small images of at most so many pixels, in the
 # gradient to the kernel and in the sum back to the large image.
@@ -52,7 +51,7 @@ def rewritten(net: Network) -> Network:
     layers = zip(net._modules.items(), net.spec.layers, net.spec.shapes, strict=False)
     for (name, module), layer, shape in layers:
         if type(module) is Dense:
-            new._modules[name] = dense.rewritten(module)
+            new._modules[name] = remade(module, ProductDense)
         elif isinstance(layer, spec.Conv) and (shapes := Shapes(layer, shape)).by_product:
             new._modules[name] = _with_products(module, shapes)
     return new
@@ -189,14 +188,13 @@ class _Transposed(torch.autograd.Function):
 
 
 def _backward(y: Tensor, x: Tensor, w: Tensor, shapes: Shapes, which: int) -> Tensor:
-    wanted = [which == 0, which == 1, False]
-    found = torch.ops.aten.convolution_backward(y, x, w, [0], *shapes.window, wanted)
+    asked = [which == 0, which == 1, False]
+    found = torch.ops.aten.convolution_backward(y, x, w, [0], *shapes.window, asked)
     return found[which]
 
 
 def _with_products(layer: Any, shapes: Shapes) -> Any:
-    new = copy.copy(layer)
-    new.__class__ = ProductConv if isinstance(layer, Conv) else ProductConvTranspose
+    new = remade(layer, ProductConv if isinstance(layer, Conv) else ProductConvTranspose)
     new.shapes = shapes
     return new
 
