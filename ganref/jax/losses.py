@@ -20,7 +20,7 @@ from ganref.spec.losses import (
     WassersteinGP,
 )
 from ganref.spec.schema import Recipe
-from ganref.spec.steps import of_pass, points
+from ganref.spec.steps import in_one_pass, of_pass, points
 
 from .framework import Gradients, Masks, Tensor, detach
 from .layers import Chain
@@ -148,6 +148,11 @@ def gradients_D(
             return new
 
         passes = [("real", X, 0), ("fake", fake_X, 1)]
+        if in_one_pass(recipe):
+            both = {name: mask[:2].reshape(-1, *mask.shape[2:]) for name, mask in masks.items()}
+            rows = jnp.concatenate([X, fake_X])
+            Y, (_, stats) = net_D.apply(trained, stats, rows, masks=both)
+            (outputs["real"], outputs["fake"]), passes = jnp.split(Y, 2), []
         # Only the running statistics can tell which came first.
         for name, x, i in passes[::-1] if recipe.norm.fake_first else passes:
             stats = forward(name, x, i, stats, update_stats)

@@ -11,10 +11,10 @@ from typing import Any
 from ganref.spec.layers import ConvTranspose
 from ganref.spec.loss import Penalty
 from ganref.spec.schema import Recipe
-from ganref.spec.steps import of_pass, of_update, of_updates, points
+from ganref.spec.steps import in_one_pass, of_pass, of_update, of_updates, points
 
 from . import losses
-from .framework import Gradients, Masks, Tensor, autograd, detach, stack
+from .framework import Gradients, Masks, Tensor, autograd, detach, np, stack
 from .layers import Network
 from .optim import Adam
 
@@ -38,7 +38,10 @@ def gradient_D(
         x.attach_grad()
     with autograd.record():
         # Only the running statistics can tell which came first.
-        if recipe.norm.fake_first:
+        if in_one_pass(recipe):
+            both = {name: mask[:2].reshape(-1, *mask.shape[2:]) for name, mask in masks.items()}
+            real_Y, fake_Y = np.split(net_D(np.concatenate([X, fake_X]), masks=both)[0], 2)
+        elif recipe.norm.fake_first:
             fake_Y, real_Y = forward(fake_X, 1), forward(X, 0)
         else:
             real_Y, fake_Y = forward(X, 0), forward(fake_X, 1)

