@@ -26,6 +26,7 @@ from . import command, profile, report, whole
 
 Result = dict[str, Any]
 PAGE = Path("docs/speed.md")
+MOST_FUNCTIONS = 8  # of perf's, for each framework
 
 
 def by_backend(result: Result) -> str:
@@ -104,7 +105,8 @@ def of_kernels(result: Result) -> str:
 
 
 def of_profiles(result: Result) -> str:
-    """Where the steps' time goes, as Markdown: a column for each framework."""
+    """Where the steps' time goes, as Markdown: a column for each framework, and a line of the
+    functions that most samples fell into."""
     profiles = result["profiles"]
     names = [f"{p['backend']}, {report.seconds(p['step_s'])}" for p in profiles]
     lines = ["| share of the step | " + " | ".join(names) + " |", "|---" * (1 + len(names)) + "|"]
@@ -114,7 +116,14 @@ def of_profiles(result: Result) -> str:
         cells = [f"{s[kind]:.1%}" if kind in s else "-" for s in shares]
         lines.append(f"| {kind} | {' | '.join(cells)} |")
     rest = [f"{1 - sum(own.values()):.1%}" for own in shares]
-    return "\n".join([*lines, f"| the rest | {' | '.join(rest)} |"])
+    lines.append(f"| the rest | {' | '.join(rest)} |")
+    return "\n".join([*lines, "", *map(_sampled, profiles)])
+
+
+def _sampled(found: Result) -> str:
+    top = list(found["samples"].items())[:MOST_FUNCTIONS]
+    said = "; ".join(f"{share:.0%} `{name}`" for name, share in top)
+    return f"- {found['backend']}: {said or 'not sampled'}."
 
 
 @dataclass(frozen=True)
@@ -136,6 +145,9 @@ def _speed(name: str, title: str, words: str, text: str, markdown: Any = by_back
     return Chapter(name, title, "benchmarks.speed", words, "speed.json", markdown, text, chart)
 
 
+# Of the frameworks with convolutions those that compile in seconds.
+QUICK = "torch,tf,mxnet"
+
 CHAPTERS = (
     _speed("toy", "The toy", "", "A step has few thousand FLOPs: all of its time is overhead."),
     Chapter("whole", "Whole commands", "benchmarks.whole", "--repeats 2", "whole.json", of_commands,
@@ -148,30 +160,39 @@ CHAPTERS = (
     _speed("ring", "Points on a ring", "--recipes ring --batch-sizes 64,256,1024 --modes fast",
            "The networks of the labs: products so small that starting them counts."),
     _speed("dcgan32", "A small convolutional GAN",
-           "--recipes dcgan32 --batch-sizes 16,64,128 --modes fast --repeats 5",
+           "--recipes dcgan32 --batch-sizes 16,64,128 --modes fast --repeats 3",
            "Kernels of 5 at uneven padding, on images of 4 to 32 pixels.", by_memory),
     Chapter("kernels32", "Its convolutions alone", "benchmarks.limits",
             "--recipe dcgan32 --batch-size 64", "limits.json", of_kernels,
             "PyTorch's own kernels, hot, the best of ten calls, padding not counted."),
     _speed("ebgan", "An autoencoder as discriminator",
-           "--recipes ebgan --batch-sizes 16,32,64 --modes fast --repeats 5",
+           "--recipes ebgan --batch-sizes 16,32,64 --modes fast --repeats 3",
            "Strided convolutions and their transposes in D, too."),
     _speed("dcgan", "DCGAN", "--recipes dcgan --batch-sizes 64 --repeats 3 --input",
            "Width 64 on images of 64 × 64, and the page that a person would write.", by_memory),
     Chapter("kernels", "Its convolutions alone", "benchmarks.limits", "--batch-size 64",
             "limits.json", of_kernels, "Normalisation, activations and Adam are not counted."),
-    Chapter("profile32", "Where a small step's time goes", "benchmarks.profile",
-            "--recipe dcgan32 --batch-size 64", "profile.json", of_profiles,
-            "By oneDNN's own account; `reorder` is a change of layout, the rest is Adam, what a"
-            " framework fuses itself, and Python."),
-    Chapter("profile", "Where DCGAN's time goes", "benchmarks.profile", "--batch-size 64",
-            "profile.json", of_profiles, "The same, of `dcgan`."),
+    Chapter("profile-mlp", "Where a small dense step's time goes", "benchmarks.profile",
+            "--recipe mlp --batch-size 32", "profile.json", of_profiles,
+            "By oneDNN's own account of its calls, and by the functions that perf's"
+            " samples of all threads fell into. `gomp` is OpenMP, whose threads wait there for one"
+            " another; what is in the kernel is sleep, pages and their zeros."),
+    Chapter("profile-ring", "Where a smaller one's goes", "benchmarks.profile",
+            "--recipe ring --batch-size 256", "profile.json", of_profiles, "The same, of `ring`."),
+    Chapter("profile32", "Where a small convolutional step's time goes", "benchmarks.profile",
+            "--recipe dcgan32 --batch-size 64 --backends torch,tf,mxnet,jax", "profile.json",
+            of_profiles, "The same, of `dcgan32`; `reorder` is a change of layout."),
+    Chapter("profile", "Where DCGAN's time goes", "benchmarks.profile",
+            "--batch-size 64 --backends torch,tf,mxnet,jax", "profile.json", of_profiles,
+            "The same, of `dcgan`."),
     _speed("batches", "Growth with the batch",
-           "--recipes dcgan32 --batch-sizes 8,32,256 --modes fast --repeats 3",
+           f"--recipes dcgan32 --batch-sizes 8,32,256 --backends {QUICK} --modes fast --repeats 3",
            "How a step's share of the product's rate changes with the batch."),
-    _speed("widths", "Growth with the width",
-           "--recipes dcgan32 --batch-sizes 32 --widths 8,16,32,64 --modes fast --repeats 3",
+    _speed("widths", "Growth with the width", "--recipes dcgan32 --batch-sizes 32"
+           f" --widths 8,16,32,64 --backends {QUICK} --modes fast --repeats 3",
            "FLOPs grow with the width's square, normalisation and activations with the width."),
+    _speed("thread", "One thread", "--recipes mlp,dcgan32 --batch-sizes 32 --threads 1"
+           f" --backends {QUICK} --modes fast --repeats 3", "What a second core is good for."),
 )  # fmt: skip
 
 
@@ -192,8 +213,8 @@ def measure(chapter: Chapter, args: argparse.Namespace) -> None:
     part = folder.with_suffix(".part")  # not there until all of it is
     shutil.rmtree(part, ignore_errors=True)
     words = [sys.executable, "-m", chapter.module, *chapter.words.split(), "--out", str(part)]
-    words += ["--threads", str(args.threads)] if args.threads else []
-    words += ["--backends", args.backends] if args.backends else []
+    for option, given in ("--threads", args.threads), ("--backends", args.backends):
+        words += [option, str(given)] if given and option not in words else []
     subprocess.run(words, check=False)  # 1 says that a row is missing, and the row says why
     if not (part / chapter.file).is_file():
         raise UserError(f"{chapter.name}: {' '.join(words[1:])} left no {chapter.file}")

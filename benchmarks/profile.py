@@ -1,9 +1,9 @@
-"""python -m benchmarks.profile: where a fast step's time goes, by oneDNN's own account.
+"""python -m benchmarks.profile: where a fast step's time goes, by two accounts.
 
-PyTorch, TensorFlow and MXNet leave convolutions, products and more to oneDNN, which lists its
-calls with their seconds where ONEDNN_VERBOSE asks for it. What is not in that list (Adam, what a
-framework fuses itself, copies, Python) is the rest of the step; JAX and NumPy, which are profiled
-where `--backends` names them, have no oneDNN, and all of theirs is that rest.
+All frameworks but NumPy leave convolutions, products or more to oneDNN, which lists its calls with
+their seconds where ONEDNN_VERBOSE asks for it; calls that run beside one another come to more than
+the step. And Linux's `perf`, where it is there, takes samples of all threads: Adam, copies, Python,
+the kernel's pages, and the threads that wait for others (in OpenMP's library).
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from ganref.output.files import written
 from ganref.parity.workers import WorkerFailed
 from ganref.spec import recipe
 
-from . import command, report
+from . import command, report, samples
 from .speed import jobs
 from .workers import Worker
 
-SWITCHES = "ONEDNN_VERBOSE", "DNNL_VERBOSE", "MKLDNN_VERBOSE"  # of all its releases
-BACKENDS = "torch,tf,mxnet"
+NAMES = "ONEDNN", "DNNL", "MKLDNN"  # of all its releases
+# Its calls, and the names of what it compiles, for perf, in /tmp/perf-PID.map.
+SWITCHES = {f"{name}_VERBOSE": "1" for name in NAMES} | {f"{n}_JIT_PROFILE": "2" for n in NAMES}
 TOP = 12  # lines of each
 
 
@@ -42,7 +43,6 @@ class Call(NamedTuple):
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     p = command.parser("benchmarks.profile", __doc__, "profile")
-    p.set_defaults(backends=BACKENDS)
     p.add_argument("--recipe", default="dcgan", help="default dcgan")
     p.add_argument("--batch-size", type=cli.positive(int), help="default the recipe's")
     p.add_argument("--seconds", type=cli.positive(float), default=3.0, help="default 3")
@@ -66,13 +66,16 @@ def calls(lines: list[str]) -> tuple[dict[Call, float], dict[Call, int]]:
     return seconds, counts
 
 
-def profile(backend: str, job: Path, args: argparse.Namespace, threads: int) -> dict[str, Any]:
-    """One backend's fast steps: {version, step_s, calls}. Raises WorkerFailed."""
+def profile(
+    backend: str, job: Path, args: argparse.Namespace, threads: int, by_samples: bool
+) -> dict[str, Any]:
+    """One backend's fast steps: {version, step_s, calls, samples}. Raises WorkerFailed."""
     with contextlib.closing(Worker(backend, "fast", threads)) as worker:
         worker.ask("build", job=str(job))
         worker.ask("turn", seconds=0.1)
         said = len(worker.words())
-        turn = worker.ask("turn", seconds=args.seconds)
+        with samples.sampling(worker.pid) if by_samples else contextlib.nullcontext({}) as taken:
+            turn = worker.ask("turn", seconds=args.seconds)
         seconds, counts = calls(worker.words()[said:])
     steps = turn["steps"]
     found = [
@@ -81,7 +84,7 @@ def profile(backend: str, job: Path, args: argparse.Namespace, threads: int) -> 
     ]
     version = worker.hello["version"]
     return {"backend": backend, "version": version, "step_s": turn["seconds"] / steps,
-            "calls": found}  # fmt: skip
+            "calls": found, "samples": taken}  # fmt: skip
 
 
 def by_kind(found: dict[str, Any]) -> dict[str, float]:
@@ -104,7 +107,8 @@ def lines(found: dict[str, Any]) -> list[str]:
         took, words = call["step_s"], f"{call['kind']} {call['pass_']} {call['shape']}"
         share = f"  {took / step:6.1%}  {report.seconds(took):>9}  {call['times']:4.1f} ×"
         out.append(f"{share}  {words} ({call['kernel']})")
-    return out
+    out += ["  by perf's samples:"] if found["samples"] else []
+    return out + [f"  {n:6.1%}  {name}" for name, n in list(found["samples"].items())[:TOP]]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -115,14 +119,16 @@ def main(argv: list[str] | None = None) -> int:
     shape = shape.replace(batch_size=args.batch_size or shape.batch_size)
     command.prepare(args.out)
     about, found, died = command.environment(args), [], []
-    os.environ.update(dict.fromkeys(SWITCHES, "1"))
+    os.environ.update(SWITCHES)
+    if why := samples.why_not():
+        print(why)
     with tempfile.TemporaryDirectory(prefix="ganref-profile-") as folder:
         dataset = data.load(shape.data, shape, args.seed)
         drawn = jobs.draw(shape, dataset, "float32", "cpu", args.seed)
         job = jobs.save(drawn, Path(folder) / "job")
         for name in command.chosen_backends(args.backends):
             try:
-                found.append(profile(name, job, args, threads))
+                found.append(profile(name, job, args, threads, not why))
             except WorkerFailed as failure:
                 died.append(f"{name}: {failure}")
                 continue

@@ -65,6 +65,11 @@ class Worker:
         )
 
     @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    @property
     def answers(self) -> IO[bytes]:
         """Where its answers come from."""
         assert self._process.stdout is not None

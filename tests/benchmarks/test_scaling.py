@@ -1,4 +1,4 @@
-"""What more workers gain, and where a step's time goes: the model, the readers, the commands."""
+"""What more workers gain: the model, the reader, the command."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from told import TOLD
 
-from benchmarks import profile
 from benchmarks.scaling import __main__ as scaling
 from benchmarks.scaling import page
 from benchmarks.scaling.model import Link, fitted
@@ -79,25 +78,3 @@ def test_workers_are_timed(name: str, tmp_path: Path, capsys: pytest.CaptureFixt
         assert row["step_s"]["median"] > 0 and row["off"] > -1
     assert "**A prediction: no GPU" in text.read_text()
     assert "in sums" in capsys.readouterr().out
-
-
-LINES = """\
-onednn_verbose,info,oneDNN v3.5
-onednn_verbose,primitive,info,template:operation,engine,primitive,implementation,prop_kind
-dnnl_verbose,exec,cpu,convolution,jit:avx2,forward_training,src_f32,,alg:x,mb4_ic3oc8,0.5
-onednn_verbose,v1,primitive,exec,cpu,convolution,jit:avx2,forward_training,src_f32,,alg:x,mb4_ic3oc8,1.5
-onednn_verbose,primitive,create:cache_miss,cpu,convolution,jit:avx2,forward_training,,,mb4_ic3oc8,9.0
-onednn_verbose,v1,primitive,exec,cpu,matmul,brg:avx2,undef,src_f32,,,8x8:8x8,0.25
-[warning] somebody else's line
-"""
-
-
-def test_onednn_s_lines_are_read() -> None:
-    seconds, counts = profile.calls(LINES.splitlines())
-    first, second = seconds
-    assert first == ("convolution", "forward_training", "jit:avx2", "mb4_ic3oc8")
-    assert seconds[first] == pytest.approx(2e-3) and counts[first] == 2
-    assert second.kind == "matmul" and seconds[second] == pytest.approx(0.25e-3)
-    listed = [c._asdict() | {"step_s": took, "times": 1.0} for c, took in seconds.items()]
-    found = {"backend": "torch", "version": "1", "step_s": 4e-3, "calls": listed}
-    assert "56% of it in oneDNN" in profile.lines(found)[0]
