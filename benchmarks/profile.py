@@ -1,4 +1,4 @@
-"""python -m benchmarks.profile: where a fast step's time goes, by two accounts.
+"""python -m benchmarks.profile: where a step's time goes, by two accounts.
 
 All frameworks but NumPy leave convolutions, products or more to oneDNN, which lists its calls with
 their seconds where ONEDNN_VERBOSE asks for it; calls that run beside one another come to more than
@@ -23,6 +23,7 @@ from ganref.spec import recipe
 
 from . import command, report, samples
 from .speed import jobs
+from .speed.measure import COMPILE, PAGES
 from .workers import Worker
 
 NAMES = "ONEDNN", "DNNL", "MKLDNN"  # of all its releases
@@ -45,6 +46,12 @@ def parser() -> argparse.ArgumentParser:
     p = command.parser("benchmarks.profile", __doc__, "profile")
     p.add_argument("--recipe", default="dcgan", help="default dcgan")
     p.add_argument("--batch-size", type=cli.positive(int), help="default the recipe's")
+    p.add_argument(
+        "--mode",
+        default="fast",
+        choices=(*PAGES, *COMPILE),
+        help="of benchmarks.speed; default fast",
+    )
     p.add_argument("--seconds", type=cli.positive(float), default=3.0, help="default 3")
     return p
 
@@ -69,8 +76,8 @@ def calls(lines: list[str]) -> tuple[dict[Call, float], dict[Call, int]]:
 def profile(
     backend: str, job: Path, args: argparse.Namespace, threads: int, by_samples: bool
 ) -> dict[str, Any]:
-    """One backend's fast steps: {version, step_s, calls, samples}. Raises WorkerFailed."""
-    with contextlib.closing(Worker(backend, "fast", threads)) as worker:
+    """One backend's steps: {version, step_s, calls, samples}. Raises WorkerFailed."""
+    with contextlib.closing(Worker(backend, args.mode, threads)) as worker:
         worker.ask("build", job=str(job))
         worker.ask("turn", seconds=0.1)
         said = len(worker.words())
