@@ -115,7 +115,8 @@ def of_profiles(result: Result) -> str:
     for kind in sorted((k for k in kinds if kinds[k] > 0.005), key=lambda k: -kinds[k]):
         cells = [f"{s[kind]:.1%}" if kind in s else "-" for s in shares]
         lines.append(f"| {kind} | {' | '.join(cells)} |")
-    rest = [f"{1 - sum(own.values()):.1%}" for own in shares]
+    left = [1 - sum(own.values()) for own in shares]
+    rest = ["at once" if share < 0 else f"{share:.1%}" for share in left]
     lines.append(f"| the rest | {' | '.join(rest)} |")
     return "\n".join([*lines, "", *map(_sampled, profiles)])
 
@@ -176,7 +177,8 @@ CHAPTERS = (
             "--recipe mlp --batch-size 32", "profile.json", of_profiles,
             "By oneDNN's own account of its calls, and by the functions that perf's"
             " samples of all threads fell into. `gomp` is OpenMP, whose threads wait there for one"
-            " another; what is in the kernel is sleep, pages and their zeros."),
+            " another; what is in the kernel is sleep, pages and their zeros. Calls that run beside"
+            " one another may come to more than the step: \"at once\"."),
     Chapter("profile-ring", "Where a smaller one's goes", "benchmarks.profile",
             "--recipe ring --batch-size 256", "profile.json", of_profiles, "The same, of `ring`."),
     Chapter("profile32", "Where a small convolutional step's time goes", "benchmarks.profile",
