@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
@@ -59,5 +60,7 @@ def test_a_process_is_sampled() -> None:
     if why := samples.why_not():
         pytest.skip(why)
     with samples.sampling(os.getpid()) as found:
-        sum(i * i for i in range(5_000_000))
+        end = time.monotonic() + 3  # perf takes a moment to begin
+        while time.monotonic() < end:
+            sum(i * i for i in range(10_000))
     assert sum(found.values()) > 0.5
