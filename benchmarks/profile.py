@@ -26,9 +26,7 @@ from .speed import jobs
 from .speed.measure import COMPILE, PAGES
 from .workers import Worker
 
-NAMES = "ONEDNN", "DNNL", "MKLDNN"  # of all its releases
-# Its calls, and the names of what it compiles, for perf, in /tmp/perf-PID.map.
-SWITCHES = {f"{name}_VERBOSE": "1" for name in NAMES} | {f"{n}_JIT_PROFILE": "2" for n in NAMES}
+SWITCHES = "ONEDNN_VERBOSE", "DNNL_VERBOSE", "MKLDNN_VERBOSE"  # of all its releases
 TOP = 12  # lines of each
 
 
@@ -126,9 +124,11 @@ def main(argv: list[str] | None = None) -> int:
     shape = shape.replace(batch_size=args.batch_size or shape.batch_size)
     command.prepare(args.out)
     about, found, died = command.environment(args), [], []
-    os.environ.update(SWITCHES)
+    os.environ.update(dict.fromkeys(SWITCHES, "1"))
     if why := samples.why_not():
         print(why)
+    else:
+        os.environ.update(samples.NAMED)
     with tempfile.TemporaryDirectory(prefix="ganref-profile-") as folder:
         dataset = data.load(shape.data, shape, args.seed)
         drawn = jobs.draw(shape, dataset, "float32", "cpu", args.seed)

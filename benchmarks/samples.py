@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shutil
 import signal
@@ -10,10 +9,13 @@ import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 RATE = 997  # samples a second of each thread; a prime, so that nothing goes in step with it
 LINE = re.compile(r"\s*([\d.]+)%\s+(\S.*?)\s+\[[.k]\]\s+(\S.*?)[\s-]*$")
+# Have oneDNN write the names of what it compiles for perf, to /tmp/perf-PID.map.
+NAMED = dict.fromkeys(("ONEDNN_JIT_PROFILE", "DNNL_JIT_PROFILE", "MKLDNN_JIT_PROFILE"), "2")
 LEAST = 0.004  # of all samples, for a function to be told
 
 
@@ -26,12 +28,13 @@ def why_not() -> str:
     return f"perf may not sample here: {done.stderr.strip()[:120]}" if done.returncode else ""
 
 
-@contextlib.contextmanager
+@contextmanager
 def sampling(pid: int) -> Iterator[dict[str, float]]:
     """Sample a process meanwhile: the share of its samples by function, "library: function", the
     largest first, is there at the end. A library without names is one line."""
     found: dict[str, float] = {}
-    with tempfile.TemporaryDirectory(prefix="ganref-perf-") as folder:
+    with tempfile.TemporaryDirectory(prefix="ganref-perf-") as folder, ExitStack() as at_last:
+        at_last.callback(Path(f"/tmp/perf-{pid}.map").unlink, missing_ok=True)
         path = Path(folder) / "perf.data"
         words = ["perf", "record", "-F", str(RATE), "-e", "cpu-clock", "-o", str(path)]
         recorder = subprocess.Popen(
@@ -44,7 +47,6 @@ def sampling(pid: int) -> Iterator[dict[str, float]]:
             recorder.wait()
         words = ["perf", "report", "-i", str(path), "--stdio", "--sort", "dso,symbol"]
         said = subprocess.run(words, capture_output=True, text=True).stdout
-    Path(f"/tmp/perf-{pid}.map").unlink(missing_ok=True)  # the names of what was compiled
     found.update(by_function(said.splitlines()))
 
 

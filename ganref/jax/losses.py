@@ -147,15 +147,16 @@ def gradients_D(
                 outputs[name], (_, new) = run(x)
             return new
 
-        passes = [("real", X, 0), ("fake", fake_X, 1)]
         if in_one_pass(recipe):
             both = {name: mask[:2].reshape(-1, *mask.shape[2:]) for name, mask in masks.items()}
             rows = jnp.concatenate([X, fake_X])
             Y, (_, stats) = net_D.apply(trained, stats, rows, masks=both)
-            (outputs["real"], outputs["fake"]), passes = jnp.split(Y, 2), []
-        # Only the running statistics can tell which came first.
-        for name, x, i in passes[::-1] if recipe.norm.fake_first else passes:
-            stats = forward(name, x, i, stats, update_stats)
+            outputs["real"], outputs["fake"] = jnp.split(Y, 2)
+        else:
+            passes = [("real", X, 0), ("fake", fake_X, 1)]
+            # Only the running statistics can tell which came first.
+            for name, x, i in passes[::-1] if recipe.norm.fake_first else passes:
+                stats = forward(name, x, i, stats, update_stats)
         real_Y, fake_Y = outputs["real"], outputs["fake"]
         value = loss_D(recipe.loss, real_Y, fake_Y)
         # Power iterations have moved in both passes: penalties are of D as it is after them.

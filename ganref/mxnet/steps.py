@@ -37,11 +37,10 @@ def gradient_D(
     for x in at.values():
         x.attach_grad()
     with autograd.record():
-        # Only the running statistics can tell which came first.
         if in_one_pass(recipe):
             both = {name: mask[:2].reshape(-1, *mask.shape[2:]) for name, mask in masks.items()}
             real_Y, fake_Y = np.split(net_D(np.concatenate([X, fake_X]), masks=both)[0], 2)
-        elif recipe.norm.fake_first:
+        elif recipe.norm.fake_first:  # only the running statistics can tell
             fake_Y, real_Y = forward(fake_X, 1), forward(X, 0)
         else:
             real_Y, fake_Y = forward(X, 0), forward(fake_X, 1)

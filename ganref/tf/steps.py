@@ -37,11 +37,10 @@ def gradient_D(
     with tf.GradientTape() as tape:
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape_X:
             tape_X.watch(at)
-            # Only the running statistics can tell which came first.
             if in_one_pass(recipe):
                 both = {name: tf.concat(tf.unstack(mask[:2]), 0) for name, mask in masks.items()}
                 real_Y, fake_Y = tf.split(net_D(tf.concat([X, fake_X], 0), masks=both)[0], 2)
-            elif recipe.norm.fake_first:
+            elif recipe.norm.fake_first:  # only the running statistics can tell
                 fake_Y, real_Y = forward(fake_X, 1), forward(X, 0)
             else:
                 real_Y, fake_Y = forward(X, 0), forward(fake_X, 1)

@@ -37,11 +37,10 @@ def gradient_D(
     at = points(recipe, X, fake_X, masks)
     at = {name: x.detach().requires_grad_() for name, x in at.items()}
     X, fake_X = at.get("real", X), at.get("fake", fake_X)
-    # Only the running statistics can tell which came first.
     if in_one_pass(recipe):
         both = {name: mask[:2].flatten(0, 1) for name, mask in masks.items()}
         real_Y, fake_Y = net_D(torch.cat([X, fake_X]), masks=both)[0].chunk(2)
-    elif recipe.norm.fake_first:
+    elif recipe.norm.fake_first:  # only the running statistics can tell
         fake_Y, real_Y = forward(fake_X, 1), forward(X, 0)
     else:
         real_Y, fake_Y = forward(X, 0), forward(fake_X, 1)

@@ -34,13 +34,13 @@ def make_steps(
         trainer_D=trainer_D,
         trainer_G=trainer_G,
     )
-    if net_D.device == "cpu" and compile != "off":
-        keep_freed()
     if net_D.device != "cpu":
         if why := cuda_graph.why_launched(recipe, compile):
             return PlainSteps(plain, why)
         own = recipe, net_D, net_G, trainer_D, trainer_G
         return cuda_graph.GraphedSteps(*own, PlainSteps(plain))
+    if compile != "off":
+        keep_freed()
     if products.pays(recipe, net_D.mixed, compile):
         nets = {"net_D": products.rewritten(net_D), "net_G": products.rewritten(net_G)}
         plain = partial(plain, **nets)
